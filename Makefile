@@ -1,0 +1,48 @@
+# clipd: build, test and measure. `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BUILD := build
+CMAKE_FLAGS ?=
+GO_TEST_FLAGS ?= -race
+
+.PHONY: help deps engine native test test-go test-native test-e2e lint format bench clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## fetch the native parts, pinned, into build/deps; system packages only where they are missing
+	@scripts/deps.sh
+
+native: deps
+	@cmake -S . -B $(BUILD) -G Ninja $(CMAKE_FLAGS) >$(BUILD)/cmake.log 2>&1 || { cat $(BUILD)/cmake.log; exit 1; }
+	@cmake --build $(BUILD)
+
+engine: native ## build ./clipd and its runtimes
+	go build -o clipd .
+
+test: engine test-native test-go test-e2e ## run every test: C++, Go with the race detector, the real Python client
+
+test-native: native ## C++ tests
+	ctest --test-dir $(BUILD) --output-on-failure
+
+test-go: native ## Go tests
+	go test $(GO_TEST_FLAGS) ./...
+
+test-e2e: engine ## the built binary, driven by the real clip_client
+	scripts/e2e/run.sh
+
+lint: native ## gofmt, go vet, staticcheck, clang-format
+	scripts/lint.sh
+
+format: deps ## format Go and C++ in place
+	gofmt -w $$(git ls-files '*.go')
+	scripts/lint.sh --fix
+
+bench: engine ## measure clipd against the raw runtimes (docs/benchmarks.md)
+	scripts/bench/run.sh
+
+clean: ## remove what was built (build/deps stays; `rm -rf build` removes it too)
+	rm -f clipd
+	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} + 2>/dev/null || true
