@@ -1,0 +1,89 @@
+package flows
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Error is one mistake in a flow file.
+type Error struct {
+	Source       string // file name, as it was given
+	Line, Column int    // counted from 1; Column 0 when only the line is known, Line 0 when neither is
+	Message      string
+}
+
+func (e *Error) Error() string {
+	return position(e.Source, e.Line, e.Column) + e.Message
+}
+
+// Errors are all mistakes of a flow file, by file and line.
+type Errors []*Error
+
+func (l Errors) Error() string {
+	lines := make([]string, len(l))
+	for i, e := range l {
+		lines[i] = e.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap lets errors.As find the single mistakes.
+func (l Errors) Unwrap() []error {
+	errs := make([]error, len(l))
+	for i, e := range l {
+		errs[i] = e
+	}
+	return errs
+}
+
+// Notice says once that a key of the file was read and has no meaning here, and why.
+type Notice struct {
+	Source       string
+	Line, Column int
+	Key          string
+	Message      string // one sentence
+}
+
+func (n Notice) String() string {
+	return position(n.Source, n.Line, n.Column) + n.Message
+}
+
+// position gives "flow.yml:7:5: ", without the parts that are not known.
+func position(source string, line, column int) string {
+	switch {
+	case line <= 0:
+		return source + ": "
+	case column <= 0:
+		return fmt.Sprintf("%s:%d: ", source, line)
+	default:
+		return fmt.Sprintf("%s:%d:%d: ", source, line, column)
+	}
+}
+
+// sorted orders the mistakes by line and drops repeated ones: a default for all executors is read once for each of them.
+// Mistakes of the flow file stand before those of files that it names.
+func (l Errors) sorted(source string) Errors {
+	seen := map[Error]bool{}
+	var out Errors
+	for _, e := range l {
+		if !seen[*e] {
+			seen[*e] = true
+			out = append(out, e)
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool {
+		a, b := out[i], out[j]
+		if a.Source != b.Source {
+			if a.Source == source || b.Source == source {
+				return a.Source == source
+			}
+			return a.Source < b.Source
+		}
+		if a.Line != b.Line {
+			return a.Line < b.Line
+		}
+		return a.Column < b.Column
+	})
+	return out
+}
