@@ -42,17 +42,17 @@ typedef enum clip_precision {
 
 typedef struct clip_runtime_info {
   uint32_t size;
-  char name[32];      // "openvino"
-  char version[96];   // version of the library behind it, as it reports it
-  char devices[512];  // one device a line: "cpu AMD EPYC 9R45, fp32 bf16"
+  char name[32];        // "openvino"
+  char version[96];     // version of the library behind it, as it reports it
+  char devices[512];    // one device a line: "cpu AMD EPYC 9R45, fp32 bf16"
   uint32_t precisions;  // bit 1 << clip_precision for each precision that the first device computes natively
 } clip_runtime_info;
 
 typedef struct clip_session_options {
   uint32_t size;
-  const char* graph_path;    // ONNX file; its external data lies beside it
-  const char* cache_dir;     // where the compiled model may be kept; NULL or "": nowhere
-  const char* device;        // "cpu", "cuda:0", ...; NULL or "": "cpu"
+  const char* graph_path;  // ONNX file; its external data lies beside it
+  const char* cache_dir;   // where the compiled model may be kept; NULL or "": nowhere
+  const char* device;      // "cpu", "cuda:0", ...; NULL or "": "cpu"
   clip_tower tower;
   clip_precision precision;  // AUTO lets the runtime choose; anything else is met or refused
   uint32_t lanes;            // how many lanes will run at the same time; 0 means 1
@@ -92,8 +92,8 @@ typedef struct clip_runtime_api {
   void (*lane_destroy)(clip_lane* lane);
 } clip_runtime_api;
 
-// Returns the table of a runtime, valid for the life of the process, or NULL (with error) when the runtime does
-// not speak this ABI or the library that it wraps cannot be opened.
+// Returns the table of a runtime, valid for the life of the process, or NULL (with error) when the runtime
+// does not speak this ABI or the library that it wraps cannot be opened.
 typedef const clip_runtime_api* (*clip_runtime_get_fn)(uint32_t abi, char* error, size_t error_capacity);
 
 #ifdef __cplusplus

@@ -1,0 +1,172 @@
+#include "session.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "files.h"
+#include "options.h"
+
+namespace clip {
+namespace {
+
+ov::element::Type ElementType(clip_precision precision) {
+  switch (precision) {
+    case CLIP_PRECISION_BF16:
+      return ov::element::bf16;
+    case CLIP_PRECISION_FP16:
+      return ov::element::f16;
+    default:
+      return ov::element::f32;
+  }
+}
+
+std::string TypeName(const ov::element::Type& type) {
+  if (type == ov::element::u8) return "uint8";
+  if (type == ov::element::i32) return "int32";
+  if (type == ov::element::f32) return "float32";
+  return type.to_string();
+}
+
+Signature::Port PortOf(const ov::Output<const ov::Node>& port) {
+  Signature::Port described;
+  described.name = port.get_node()->get_friendly_name();
+  described.type = TypeName(port.get_element_type());
+  const ov::PartialShape& shape = port.get_partial_shape();
+  described.ranked = shape.rank().is_static();
+  if (described.ranked) {
+    for (const ov::Dimension& d : shape) described.shape.push_back(d.is_static() ? d.get_length() : -1);
+  }
+  return described;
+}
+
+// The exceptions of OpenVINO carry the place in its source and a stack of "Check ... failed" before the
+// reason.
+std::string Reason(const std::exception& failure) {
+  std::string text = failure.what();
+  if (text.rfind("Exception from ", 0) == 0) {
+    if (size_t line = text.find('\n'); line != std::string::npos) text.erase(0, line + 1);
+  }
+  return text;
+}
+
+class OpenVinoLane : public Lane {
+ public:
+  OpenVinoLane(ov::InferRequest request, const SessionInfo& session)
+      : request_(std::move(request)),
+        dim_(session.dim),
+        type_(session.tower == CLIP_TOWER_IMAGE ? ov::element::u8 : ov::element::i32) {}
+
+  void Run(const Batch& batch) override {
+    ov::Shape rows_dim = {static_cast<size_t>(batch.shape[0]), dim_};
+    try {
+      request_.set_input_tensor(
+          ov::Tensor(type_, ov::Shape(batch.shape.begin(), batch.shape.end()), batch.input));
+      request_.set_output_tensor(ov::Tensor(ov::element::f32, rows_dim, batch.output));
+      // Not infer(): that would run in a stream made for the calling thread, and Go calls from any of its
+      // threads.
+      request_.start_async();
+      request_.wait();
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception& failure) {
+      Fail(CLIP_INTERNAL, "OpenVINO cannot run a batch of ", batch.shape[0], " rows of length ",
+           batch.shape[1], ": ", Reason(failure));
+    }
+    ov::Tensor output = request_.get_output_tensor();
+    if (output.get_shape() != rows_dim) {
+      Fail(CLIP_INTERNAL, "the graph made ", output.get_shape(), " from ", batch.shape[0], " rows; expected ",
+           rows_dim);
+    }
+    if (output.data() != batch.output)
+      std::memcpy(batch.output, output.data(), batch.output_count * sizeof(float));
+  }
+
+ private:
+  ov::InferRequest request_;
+  size_t dim_;
+  ov::element::Type type_;
+};
+
+}  // namespace
+
+OpenVinoSession::OpenVinoSession(ov::Core& core, const SessionOptions& options, clip_precision in_force,
+                                 const std::string& device) {
+  info_.precision = in_force;
+  info_.device = device;
+  Compile(core, options);
+  Signature signature;
+  for (const auto& port : model_.inputs()) signature.inputs.push_back(PortOf(port));
+  for (const auto& port : model_.outputs()) signature.outputs.push_back(PortOf(port));
+  CheckSignature(signature, options, &info_);
+  info_.cached = model_.get_property(ov::loaded_from_cache);
+  ov::element::Type computed = model_.get_property(ov::hint::inference_precision);
+  if (computed != ElementType(in_force)) {
+    Fail(CLIP_UNAVAILABLE, "OpenVINO computes ", options.graph_path, " in ", computed, " and not in ",
+         PrecisionName(in_force), " as asked");
+  }
+  // Before and after: warming up reads another part of the weights, and what is resident at the same time is
+  // what counts.
+  ReleaseMappedWeights(options.graph_path);
+  WarmUp(options.lanes);
+  ReleaseMappedWeights(options.graph_path);
+}
+
+void OpenVinoSession::Compile(ov::Core& core, const SessionOptions& options) {
+  ov::AnyMap settings = {
+      ov::num_streams(static_cast<int32_t>(options.lanes)),
+      ov::inference_num_threads(static_cast<int32_t>(options.lanes * options.threads)),
+      ov::hint::inference_precision(ElementType(info_.precision)),
+      // The server's own threads share the cores; a pinned thread would wait behind them while another core
+      // is idle.
+      ov::hint::enable_cpu_pinning(false),
+  };
+  std::string folder =
+      CacheFolder(options.cache_dir, options.graph_path,
+                  {"openvino", ov::get_openvino_version().buildNumber,
+                   core.get_property("CPU", ov::device::full_name), PrecisionName(info_.precision)});
+  if (!folder.empty()) {
+    ov::AnyMap cached = settings;
+    cached.insert(ov::cache_dir(folder));
+    // With OPTIMIZE_SIZE, weights stay in the graph's own files: 1 MB a tower instead of 1 GB, and loaded as
+    // fast. Weights inside the graph are not found again that way.
+    cached.insert(ov::cache_mode(HasExternalWeights(options.graph_path) ? ov::CacheMode::OPTIMIZE_SIZE
+                                                                        : ov::CacheMode::OPTIMIZE_SPEED));
+    try {
+      model_ = core.compile_model(options.graph_path, "CPU", cached);
+      return;
+    } catch (const std::exception&) {
+      // A damaged or unwritable cache must not keep the model from loading; what else is wrong shows below.
+    }
+  }
+  try {
+    model_ = core.compile_model(options.graph_path, "CPU", settings);
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& failure) {
+    Fail(CLIP_INVALID_ARGUMENT, "OpenVINO cannot compile the graph ", options.graph_path, ": ",
+         Reason(failure));
+  }
+}
+
+// The first run packs weights and makes kernels, which takes as long as compiling does: it belongs to
+// loading. As many requests at once as there are streams, so that each stream gets one.
+void OpenVinoSession::WarmUp(uint32_t lanes) {
+  bool image = info_.tower == CLIP_TOWER_IMAGE;
+  if (image && info_.image_size == 0) return;
+  ov::Shape shape = image ? ov::Shape{1, info_.image_size, info_.image_size, 3} : ov::Shape{1, 8};
+  ov::Tensor input(image ? ov::element::u8 : ov::element::i32, shape);
+  std::memset(input.data(), 0, input.get_byte_size());
+  std::vector<ov::InferRequest> requests;
+  for (uint32_t i = 0; i < lanes; ++i) {
+    requests.push_back(model_.create_infer_request());
+    requests.back().set_input_tensor(input);
+  }
+  for (auto& request : requests) request.start_async();
+  for (auto& request : requests) request.wait();
+}
+
+std::unique_ptr<Lane> OpenVinoSession::NewLane() {
+  return std::make_unique<OpenVinoLane>(model_.create_infer_request(), info_);
+}
+
+}  // namespace clip

@@ -1,0 +1,28 @@
+#ifndef CLIP_OPENVINO_SESSION_H_
+#define CLIP_OPENVINO_SESSION_H_
+
+#include <openvino/openvino.hpp>
+
+#include "plugin.h"
+
+namespace clip {
+
+// One tower, compiled by OpenVINO for the processor. It has as many streams as lanes; a stream has its own
+// threads and its own copy of the graph's state, while the weights are shared.
+class OpenVinoSession : public Session {
+ public:
+  // in_force is what options.precision came to on this machine.
+  OpenVinoSession(ov::Core& core, const SessionOptions& options, clip_precision in_force,
+                  const std::string& device);
+  std::unique_ptr<Lane> NewLane() override;
+
+ private:
+  void Compile(ov::Core& core, const SessionOptions& options);
+  void WarmUp(uint32_t lanes);
+
+  ov::CompiledModel model_;
+};
+
+}  // namespace clip
+
+#endif  // CLIP_OPENVINO_SESSION_H_
