@@ -7,6 +7,7 @@ type longPiece struct {
 	previous []int32
 	next     []int32 // len(id) after the last
 	queue    mergeQueue
+	queued   int // number of merges that were ever in the queue
 }
 
 // gone is the id of a position whose symbol was merged into the one before it.
@@ -14,6 +15,16 @@ const gone = noMerge
 
 // appendLong is appendIDs for a piece of any length.
 func (e *encoder) appendLong(dst []uint16, piece string, cut bool, limit int) []uint16 {
+	p := e.mergeLong(piece, cut)
+	for i := 0; i < len(p.id) && limit > 0; i = int(p.next[i]) {
+		dst = append(dst, p.id[i])
+		limit--
+	}
+	return dst
+}
+
+// mergeLong does every merge of a piece.
+func (e *encoder) mergeLong(piece string, cut bool) *longPiece {
 	n := len(piece)
 	p := longPiece{
 		id:       e.symbols(make([]uint16, 0, n), piece, cut),
@@ -26,6 +37,7 @@ func (e *encoder) appendLong(dst []uint16, piece string, cut bool, limit int) []
 		p.next[i] = int32(i) + 1
 		if merged := e.pairAt(&p, i); merged != noMerge {
 			p.queue = append(p.queue, newQueuedMerge(merged, i))
+			p.queued++
 		}
 	}
 	p.queue.order()
@@ -36,11 +48,7 @@ func (e *encoder) appendLong(dst []uint16, piece string, cut bool, limit int) []
 			e.mergeAt(&p, i, least.merged())
 		}
 	}
-	for i := 0; i < n && limit > 0; i = int(p.next[i]) {
-		dst = append(dst, p.id[i])
-		limit--
-	}
-	return dst
+	return &p
 }
 
 // pairAt returns what the symbols at position i and after it merge to.
@@ -67,6 +75,7 @@ func (e *encoder) mergeAt(p *longPiece, i int, merged uint16) {
 		}
 		if next := e.pairAt(p, at); next != noMerge {
 			p.queue.push(newQueuedMerge(next, at))
+			p.queued++
 		}
 	}
 }

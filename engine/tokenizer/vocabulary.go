@@ -1,7 +1,9 @@
 package tokenizer
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	_ "embed"
 	"fmt"
@@ -42,20 +44,19 @@ type vocabulary struct {
 }
 
 // readVocabulary reads the embedded merges once.
-var readVocabulary = sync.OnceValues(func() (*vocabulary, error) {
+var readVocabulary = sync.OnceValues(parseEmbedded)
+
+// parseEmbedded reads the embedded merges.
+func parseEmbedded() (*vocabulary, error) {
 	unzipped, err := gzip.NewReader(bytes.NewReader(mergesFile))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the embedded merges: %w", err)
 	}
-	text, err := io.ReadAll(unzipped)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the embedded merges: %w", err)
-	}
-	return parseMerges(string(text))
-})
+	return parseMerges(bufio.NewScanner(unzipped))
+}
 
-// parseMerges resolves the symbols of the merges to ids.
-func parseMerges(text string) (*vocabulary, error) {
+// parseMerges resolves the symbols of the merges to ids. It reads no further than the last merge that counts.
+func parseMerges(lines *bufio.Scanner) (*vocabulary, error) {
 	ids := make(map[string]uint16, maxVocabulary)
 	for b, id := range byteIDs() {
 		symbol := string(byteSymbol(byte(b)))
@@ -64,10 +65,12 @@ func parseMerges(text string) (*vocabulary, error) {
 	}
 	v := &vocabulary{merges: make([]merge, 0, maxMerges), longest: make([]int, 1, maxMerges+1)}
 	v.longest[0] = 1
-	_, text, _ = strings.Cut(text, "\n")
+	lines.Scan() // the version
 	for number := range maxMerges {
-		var line string
-		line, text, _ = strings.Cut(text, "\n")
+		if !lines.Scan() {
+			return nil, fmt.Errorf("the embedded merges end after %d, want %d: %w", number, maxMerges, cmp.Or(lines.Err(), io.ErrUnexpectedEOF))
+		}
+		line := lines.Text()
 		first, second, found := strings.Cut(line, " ")
 		left, knownLeft := ids[first]
 		right, knownRight := ids[second]

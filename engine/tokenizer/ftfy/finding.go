@@ -1,10 +1,6 @@
 package ftfy
 
-import (
-	"unicode/utf8"
-
-	"clipd/engine/tokenizer/runes"
-)
+import "clipd/engine/tokenizer/runes"
 
 // finding is a set of things in a text that one of the fixes looks for. A fix whose thing is not there is left out, which
 // makes most texts cost one scan.
@@ -17,7 +13,7 @@ const (
 	hasVariant                       // a character that replaceVariants replaces
 	hasEscape                        // U+001B
 	hasControl                       // a character that removeControls removes
-	hasNonASCII
+	hasUnstable                      // a character that composition may change
 
 	anything finding = 1<<iota - 1
 )
@@ -38,12 +34,13 @@ func newFindings() *runes.Table[finding] {
 	for _, r := range controls() {
 		found[r] |= hasControl
 	}
-	table := runes.NewTable[finding]()
-	table.Set(utf8.RuneSelf, utf8.MaxRune+1, hasNonASCII)
-	for r, f := range found {
-		if r >= utf8.RuneSelf {
-			f |= hasNonASCII
+	for first, end := range runes.With(runes.Unstable) {
+		for r := first; r < end; r++ {
+			found[r] |= hasUnstable
 		}
+	}
+	table := runes.NewTable[finding]()
+	for r, f := range found {
 		table.Set(r, r+1, f)
 	}
 	return table

@@ -49,7 +49,7 @@ func (f *fixer) round(text string) string {
 	apply(hasVariant, replaceVariants)
 	apply(hasEscape, removeTerminalEscapes)
 	apply(hasControl, removeControls)
-	apply(hasNonASCII, composeNFC)
+	apply(hasUnstable, composeNFC)
 	return text
 }
 

@@ -48,6 +48,17 @@ def properties():
     def ignorable(c):
         return not cased(c) and ("A" + c + "\u03a3").lower()[-1] == "\u03c2"
 
+    # What normalization form C may change or what may join with the character before it: all but the characters with
+    # NFC_Quick_Check=Yes and combining class 0. Hangul vowels and final consonants join by rule.
+    joining = {chr(c) for c in range(0x1161, 0x1176)} | {chr(c) for c in range(0x11A8, 0x11C3)}
+    for c in CODE_POINTS:
+        parts = unicodedata.decomposition(chr(c)).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            joining.add(chr(int(parts[1], 16)))
+
+    def unstable(c):
+        return unicodedata.combining(c) != 0 or not unicodedata.is_normalized("NFC", c) or c in joining
+
     return [
         ("Letter", r"matches [\p{L}]+ of the split pattern (Unicode 17.0)", letter.match),
         ("Number", r"matches [\p{N}] of the split pattern (Unicode 17.0)", number.match),
@@ -59,6 +70,7 @@ def properties():
         ("Cased", "Cased and not Case_Ignorable (Unicode 14.0)", cased),
         ("CaseIgnorable", "Case_Ignorable (Unicode 14.0)", ignorable),
         ("Unassigned", "unassigned in Unicode 14.0, the version of NFC and lower-casing", lambda c: unicodedata.category(c) == "Cn"),
+        ("Unstable", "a text without any is in normalization form C (Unicode 14.0)", unstable),
     ]
 
 

@@ -2,6 +2,8 @@
 // the reference, which are not those of Go's unicode package.
 package runes
 
+import "iter"
+
 // Property is a set of properties of a character.
 type Property uint16
 
@@ -16,13 +18,17 @@ var properties = newProperties()
 func newProperties() *Table[Property] {
 	t := NewTable[Property]()
 	for i, s := range spans {
-		end := rune(maxRune + 1)
-		if i+1 < len(spans) {
-			end = spans[i+1].first
-		}
-		t.Set(s.first, end, s.properties)
+		t.Set(s.first, spanEnd(i), s.properties)
 	}
 	return t
+}
+
+// spanEnd returns the code point after span i.
+func spanEnd(i int) rune {
+	if i+1 < len(spans) {
+		return spans[i+1].first
+	}
+	return maxRune + 1
 }
 
 // Of returns the properties of r.
@@ -30,3 +36,14 @@ func Of(r rune) Property { return properties.At(r) }
 
 // Is tells whether r has one of the properties p.
 func Is(r rune, p Property) bool { return properties.At(r)&p != 0 }
+
+// With returns the runs of characters that have one of the properties p: their first code point and the one after the last.
+func With(p Property) iter.Seq2[rune, rune] {
+	return func(yield func(first, end rune) bool) {
+		for i, s := range spans {
+			if s.properties&p != 0 && !yield(s.first, spanEnd(i)) {
+				return
+			}
+		}
+	}
+}
