@@ -37,6 +37,22 @@ func (l Errors) Unwrap() []error {
 	return errs
 }
 
+// mark is a place in a file.
+type mark struct {
+	source       string
+	line, column int
+}
+
+// Errorf makes an error that names the place of a key of the executor, such as "name" or "device", or the executor's own
+// place when the file does not give the key. It is for what shows only later: an unknown model, a GPU that is not there.
+func (e *Executor) Errorf(key, format string, args ...any) *Error {
+	at, found := e.marks[key]
+	if !found {
+		at = e.marks[""]
+	}
+	return &Error{at.source, at.line, at.column, fmt.Sprintf(format, args...)}
+}
+
 // Notice says once that a key of the file was read and has no meaning here, and why.
 type Notice struct {
 	Source       string
@@ -61,8 +77,11 @@ func position(source string, line, column int) string {
 	}
 }
 
+// maxErrors is how many mistakes of a file are told; nobody reads more at once.
+const maxErrors = 50
+
 // sorted orders the mistakes by line and drops repeated ones: a default for all executors is read once for each of them.
-// Mistakes of the flow file stand before those of files that it names.
+// Mistakes of the flow file stand before those of files that it names. The last one counts those beyond maxErrors.
 func (l Errors) sorted(source string) Errors {
 	seen := map[Error]bool{}
 	var out Errors
@@ -85,5 +104,8 @@ func (l Errors) sorted(source string) Errors {
 		}
 		return a.Column < b.Column
 	})
+	if more := len(out) - maxErrors; more > 0 {
+		out = append(out[:maxErrors:maxErrors], &Error{Source: source, Message: fmt.Sprintf("and %d more mistakes", more)})
+	}
 	return out
 }

@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"maps"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -40,6 +41,13 @@ func (r *reader) executors(o *outline) []Executor {
 	return all
 }
 
+// mark remembers the places of values for Executor.Errorf.
+func (d *draft) mark(found map[string]*value) {
+	for key, v := range found {
+		d.marks[key] = mark{v.source, v.line, v.column}
+	}
+}
+
 func describeLength(v *value) string {
 	if v.kind == list {
 		return "a list of " + strconv.Itoa(len(v.items))
@@ -53,6 +61,7 @@ func (r *reader) executor(index int, v *value, o *outline) *draft {
 	executorSection.setDefaults(d)
 	encoderSection.setDefaults(&d.Executor)
 	d.Name = "executor" + strconv.Itoa(index)
+	d.marks = map[string]mark{"": {v.source, v.line, v.column}}
 	if o.with != nil && o.with.kind == object {
 		readSection(r, &executorSection, o.with, d, func(key string) bool {
 			f := executorSection.find(key)
@@ -73,7 +82,8 @@ func (r *reader) executor(index int, v *value, o *outline) *draft {
 	if uses := v.at("uses"); uses != nil && uses.kind != null {
 		r.uses(d, uses)
 	}
-	readSection(r, &executorSection, v, d, func(key string) bool { return key == "uses" })
+	d.mark(readSection(r, &executorSection, v, d, func(key string) bool { return key == "uses" }))
+	delete(d.marks, "name") // the executor's own; for Errorf "name" is the model
 	if len(d.modules) == 0 && d.hub == "" {
 		d.modules = shared
 	}
@@ -167,9 +177,9 @@ func (r *reader) encoder(d *draft, v *value) {
 	}
 	for _, arguments := range []*value{d.with, d.usesWith} {
 		if arguments != nil {
-			for key, found := range readSection(r, &encoderSection, arguments, &d.Executor, nil) {
-				d.at[key] = found
-			}
+			found := readSection(r, &encoderSection, arguments, &d.Executor, nil)
+			d.mark(found)
+			maps.Copy(d.at, found)
 		}
 	}
 	d.Backend = r.backend(d)

@@ -105,9 +105,9 @@ func ignoredFields[T any](why string, names ...string) []field[T] {
 	return fields
 }
 
-// also gives the field further names.
-func (f field[T]) also(synonyms ...string) field[T] {
-	f.synonyms = synonyms
+// required shows that there is no default.
+func (f field[T]) required() field[T] {
+	f.def = "required"
 	return f
 }
 

@@ -102,10 +102,12 @@ type Executor struct {
 	TimeoutReady    time.Duration // wait until the model is loaded; negative = for ever
 	Env             map[string]string
 	DynamicBatching map[string]DynamicBatching // by endpoint, such as /encode
+
+	marks map[string]mark // of the keys that the file gives; of the executor itself under ""
 }
 
 // DynamicBatching asks that requests of several callers are merged.
 type DynamicBatching struct {
 	PreferredBatchSize int
-	Timeout            time.Duration // longest wait for a full batch
+	Timeout            time.Duration // longest wait for a full batch; 0 = none
 }

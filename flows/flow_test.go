@@ -72,6 +72,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.Executors[0].marks = nil
 	equal(t, "flow", *f, Flow{
 		Source: "-",
 		Gateway: Gateway{Host: "0.0.0.0", Ports: []int{51000}, Protocols: []Protocol{GRPC}, Prefetch: 1000, PortMonitoring: 9090,
@@ -90,6 +91,7 @@ func TestHTTPWithCORS(t *testing.T) {
 
 func TestReplicasUnderUses(t *testing.T) {
 	e := mustLoad(t, "replicas_round_robin.yml").Executors[0]
+	e.marks = nil
 	equal(t, "executor", e, Executor{Name: "clip_t", Backend: Torch, Model: "ViT-L-14::laion2b-s32b-b82k", Device: "cuda", DType: "fp16", JIT: true,
 		MinibatchSize: 32, NumWorkerPreprocess: 4, AccessPaths: "@r", Replicas: 2, TimeoutReady: -1,
 		Env: map[string]string{"CUDA_VISIBLE_DEVICES": "RR0:3", "OMP_NUM_THREADS": "2"}})
@@ -179,4 +181,15 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: got\n%swant\n%s", file, got, want)
 		}
 	}
+}
+
+// What shows after the file was read is reported at its place in the file, too.
+func TestErrorsAtKeys(t *testing.T) {
+	e := mustLoad(t, "replicas_round_robin.yml").Executors[0]
+	path := filepath.Join("testdata", "accepted", "replicas_round_robin.yml")
+	equal(t, "model", e.Errorf("name", "no model %s", "x").Error(), path+":10:15: no model x")
+	equal(t, "env", e.Errorf("env", "no GPU").Error(), path+":20:7: no GPU")
+	equal(t, "not given", e.Errorf("dtype2", "wrong").Error(), path+":6:5: wrong")
+	file := mustLoad(t, "several_doors.yml").Executors[2]
+	equal(t, "other file", file.Errorf("name", "no model").Error(), filepath.Join("testdata", "accepted", "encoder", "config.yml")+":3:9: no model")
 }

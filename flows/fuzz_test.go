@@ -74,7 +74,7 @@ func checkFlow(t *testing.T, f *Flow) {
 		}
 		names[e.Name] = true
 		for endpoint, b := range e.DynamicBatching {
-			if b.PreferredBatchSize < 1 || b.Timeout <= 0 {
+			if b.PreferredBatchSize < 1 || b.Timeout < 0 {
 				t.Errorf("batching of %s: %+v", endpoint, b)
 			}
 		}

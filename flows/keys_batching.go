@@ -6,9 +6,14 @@ import "time"
 const defaultBatchingTimeout = 10 * time.Second
 
 var batchingSection = section[DynamicBatching]{name: "uses_dynamic_batching", fields: append([]field[DynamicBatching]{
-	intField("preferred_batch_size", 0, 1, 1<<16, "documents to wait for; required", func(b *DynamicBatching) *int { return &b.PreferredBatchSize }),
-	timeField("timeout", defaultBatchingTimeout, defaultBatchingTimeout, "10000", "longest wait for them",
-		func(b *DynamicBatching) *time.Duration { return &b.Timeout }),
+	intField("preferred_batch_size", 0, 1, 1<<16, "documents to wait for", func(b *DynamicBatching) *int { return &b.PreferredBatchSize }).required(),
+	{name: "timeout", typ: "0 to 600000 milliseconds", def: "10000", doc: "longest wait for them",
+		setDef: func(b *DynamicBatching) { b.Timeout = defaultBatchingTimeout },
+		read: func(r *reader, b *DynamicBatching, v *value) {
+			if ms, ok := r.integer("timeout", "milliseconds", v, 0, 600_000); ok {
+				b.Timeout = time.Duration(ms) * time.Millisecond
+			}
+		}},
 }, ignoredFields[DynamicBatching]("has no meaning here: a batch is measured in documents and never exceeds the minibatch_size.",
 	"flush_all", "custom_metric", "use_custom_metric")...)}
 

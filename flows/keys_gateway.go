@@ -15,6 +15,7 @@ const defaultPortMonitoring = 9090
 
 const (
 	whyOneProcess  = "has no meaning here, because gateway and executors are one process."
+	whyDefaults    = "has a meaning under with: only, as a default of every executor."
 	whyTelemetry   = "has no meaning here, because this server sends no OpenTelemetry data; monitoring: true serves Prometheus metrics."
 	whyLogs        = "has no meaning here; the environment variable CLIPD_LOG_LEVEL or JINA_LOG_LEVEL sets how much is logged."
 	whyCosmetic    = "has no effect on what is served."
@@ -66,14 +67,15 @@ var gatewaySection = section[Gateway]{name: "with", fields: append([]field[Gatew
 func ignoredGatewayFields() []field[Gateway] {
 	var all []field[Gateway]
 	for _, group := range [][]field[Gateway]{
-		ignoredFields[Gateway](whyOneProcess, "retries", "compression", "grpc_channel_options", "timeout_ctrl", "proxy", "floating", "replicas",
-			"timeout_ready", "graph_description", "graph_conditions", "deployments_addresses", "deployments_metadata", "deployments_no_reduce",
+		ignoredFields[Gateway](whyOneProcess, "retries", "compression", "grpc_channel_options", "timeout_ctrl", "proxy", "floating",
+			"graph_description", "graph_conditions", "deployments_addresses", "deployments_metadata", "deployments_no_reduce",
 			"deployments_disable_reduce", "disable_reduce", "runtime_cls", "pod_role", "shard_id", "replica_id", "noblock_on_start", "grpc_metadata"),
 		ignoredFields[Gateway](whyTelemetry, "tracing", "traces_exporter_host", "traces_exporter_port", "metrics", "metrics_exporter_host",
 			"metrics_exporter_port"),
 		ignoredFields[Gateway](whyLogs, "log_config", "quiet", "quiet_error", "suppress_root_logging"),
 		ignoredFields[Gateway](whyCosmetic, "name", "workspace", "workspace_id", "inspect", "args", "kwargs"),
-		ignoredFields[Gateway](whyPython, "uses", "uses_with", "uses_metas", "py_modules", "extra_search_paths", "reload"),
+		ignoredFields[Gateway](whyPython, "uses", "extra_search_paths", "reload"),
+		ignoredFields[Gateway](whyDefaults, "replicas", "timeout_ready", "uses_with", "uses_metas", "py_modules"),
 		ignoredFields[Gateway](whyDeployment, "k8s_namespace", "env_from_secret", "image_pull_secrets", "provider", "provider_endpoint"),
 		ignoredFields[Gateway](whyNoContainer, "entrypoint", "docker_kwargs"),
 		ignoredFields[Gateway](whyNoCluster, "stateful", "peer_ports"),

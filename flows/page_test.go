@@ -134,6 +134,9 @@ func writeIgnored[T any](b *strings.Builder, place string, s *section[T]) {
 		keys[f.ignored] = append(keys[f.ignored], "`"+f.name+"`")
 	}
 	for _, why := range reasons {
+		if why == whyDefaults {
+			place = "`gateway`"
+		}
 		fmt.Fprintf(b, "| %s | %s | %s |\n", place, strings.Join(keys[why], ", "), strings.TrimSuffix(why, "."))
 	}
 }

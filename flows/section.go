@@ -43,15 +43,6 @@ func (s *section[T]) find(key string) *field[T] {
 	return nil
 }
 
-// names are all keys of the section, synonyms included.
-func (s *section[T]) names() []string {
-	var names []string
-	for _, f := range s.fields {
-		names = append(append(names, f.name), f.synonyms...)
-	}
-	return names
-}
-
 // setDefaults writes every default of the section.
 func (s *section[T]) setDefaults(into *T) {
 	for _, f := range s.fields {
@@ -78,7 +69,7 @@ func readSection[T any](r *reader, s *section[T], v *value, into *T, skip func(k
 		}
 		f := s.find(e.key)
 		if f == nil {
-			r.unknownKey(v, e, s.name, s.names())
+			r.unknownKey(v, e, s.name, s.meaningful(""), s.ignored())
 			continue
 		}
 		if before := found[f.name]; before != nil {
@@ -98,7 +89,7 @@ func readSection[T any](r *reader, s *section[T], v *value, into *T, skip func(k
 }
 
 // unknownKey names the key that was perhaps meant, or the place where the key belongs.
-func (r *reader) unknownKey(v *value, e entry, section string, known []string) {
+func (r *reader) unknownKey(v *value, e entry, section string, known, ignored []string) {
 	places := r.places()
 	for _, place := range places {
 		if slices.Contains(place.keys, e.key) && place.name != section {
@@ -107,7 +98,7 @@ func (r *reader) unknownKey(v *value, e entry, section string, known []string) {
 		}
 	}
 	message := fmt.Sprintf("unknown key %s in %s", quote(e.key), section)
-	if near := nearest(e.key, known); near != "" {
+	if near := nearest(e.key, append(known, ignored...)); near != "" {
 		r.failAt(v, e.line, e.column, "%s", message+didYouMean(near))
 		return
 	}
@@ -123,6 +114,17 @@ func (r *reader) unknownKey(v *value, e entry, section string, known []string) {
 	r.failAt(v, e.line, e.column, "%s", message)
 }
 
+// ignored are the keys that are accepted without meaning.
+func (s *section[T]) ignored() []string {
+	var keys []string
+	for _, f := range s.fields {
+		if f.ignored != "" {
+			keys = append(keys, f.name)
+		}
+	}
+	return keys
+}
+
 // place is a section and the keys that have a meaning in it.
 type place struct {
 	name string
@@ -134,14 +136,15 @@ func places() []place {
 	return []place{
 		{encoderSection.name, encoderSection.meaningful("name")},
 		{executorSection.name, executorSection.meaningful("name")},
-		{usesSection.name, usesSection.meaningful("with")},
+		{usesSection.name, usesSection.meaningful("")},
 		{gatewaySection.name, gatewaySection.meaningful("")},
 		{limitsSection.name, limitsSection.meaningful("")},
-		{flowSection.name, flowSection.meaningful("")},
+		{flowSection.name, flowSection.meaningful("with")},
 	}
 }
 
-// meaningful are the keys of the section without those that are ignored and the one that says nothing about its place.
+// meaningful are the keys of the section, synonyms included, without those that are ignored and one that other sections
+// have more often.
 func (s *section[T]) meaningful(except string) []string {
 	var keys []string
 	for _, f := range s.fields {

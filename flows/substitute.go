@@ -110,16 +110,28 @@ func (x *expander) environment(s string) string {
 		s = doubleDollar.ReplaceAllString(s, "$1")
 	}
 	s = contextBraces.ReplaceAllString(s, "$$$$$1")
-	grown := 0
-	return shellVariable.ReplaceAllStringFunc(s, func(match string) string {
-		name := match[1:]
-		if strings.HasPrefix(name, "{") {
-			name = name[1 : len(name)-1]
+	return x.shell(s)
+}
+
+// shell replaces $X and ${X}; what a variable brings is not read again in this round. The work ends when the text has
+// outgrown every bound.
+func (x *expander) shell(s string) string {
+	var out strings.Builder
+	for out.Len() <= maxSubstituted {
+		at := shellVariable.FindStringIndex(s)
+		if at == nil {
+			break
 		}
-		if val, defined := x.lookupEnv(name); defined && name != "" && grown <= maxSubstituted {
-			grown += len(val)
-			return val
+		match := s[at[0]:at[1]]
+		name := strings.TrimSuffix(strings.TrimPrefix(match[1:], "{"), "}")
+		val, defined := x.lookupEnv(name)
+		if !defined || name == "" {
+			val = match
 		}
-		return match
-	})
+		out.WriteString(s[:at[0]])
+		out.WriteString(val)
+		s = s[at[1]:]
+	}
+	out.WriteString(s)
+	return out.String()
 }
