@@ -1,7 +1,7 @@
 package flows
 
 import (
-	"bytes"
+	"regexp"
 	"strings"
 )
 
@@ -38,12 +38,18 @@ func readVersion(r *reader, _ *outline, v *value) {
 }
 
 // shelf says whether a key of the top level only holds values for use elsewhere in the file: it begins with x-, its value
-// has an anchor, or a reference such as ${{root.key.port}} names it.
+// has an anchor, or a reference such as ${{root.key.port}} names it. What looks like a misspelt key is none.
 func (r *reader) shelf(root *value) func(key string) bool {
 	return func(key string) bool {
-		if flowSection.find(key) != nil {
+		switch {
+		case flowSection.find(key) != nil:
+			return false
+		case strings.HasPrefix(key, "x-"):
+			return true
+		case nearest(key, flowSection.meaningful("")) != "":
 			return false
 		}
-		return strings.HasPrefix(key, "x-") || root.at(key).anchor || bytes.Contains(r.data, []byte("${{root."+key))
+		named := regexp.MustCompile(`\$\{\{root\.` + regexp.QuoteMeta(key) + `[.\[}]`)
+		return root.at(key).anchor || named.Match(r.data)
 	}
 }

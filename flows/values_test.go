@@ -142,3 +142,10 @@ func TestNearest(t *testing.T) {
 	check(strings.Repeat("port", 50), "")
 	equal(t, "distance", []int{editDistance("ca", "ac"), editDistance("kitten", "sitting"), editDistance("", "abc"), editDistance("abc", "abc")}, []int{1, 3, 3, 0})
 }
+
+func TestShelves(t *testing.T) {
+	equal(t, "shelves", accepted(t, "x-a: 1\nbasis: &b {port: 5}\nports: [6, 7]\nwith: {<<: *b, prefetch: '${{root.ports[1]}}'}\n"+minimal).Gateway.Prefetch, 7)
+	refused(t, "wiht: &w {port: 5}\nwith: *w\n"+minimal, `f.yml:1:1: unknown key "wiht" in the flow; did you mean "with"?`)
+	refused(t, "size: 1\nwith: {prefetch: '${{root.sizes}}'}\nsizes: 2\n"+minimal,
+		`f.yml:1:1: unknown key "size" in the flow; known are jtype, version, with, gateway, executors, deployments, py_modules`)
+}
