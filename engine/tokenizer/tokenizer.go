@@ -69,11 +69,15 @@ func (t *Tokenizer) Append(dst []int32, text string, contextLength int) []int32 
 	return append(dst, t.end)
 }
 
-// appendCleaned appends the ids of text after cleaning it, line by line until dst has limit ids.
+// appendCleaned appends the ids of text after cleaning it, until dst has limit ids.
 func (t *Tokenizer) appendCleaned(dst []int32, text string, limit int) []int32 {
-	buffer := lineBuffers.Get().(*[]byte)
-	defer lineBuffers.Put(buffer)
 	lines := newLines(text)
+	return t.appendLines(dst, &lines, limit)
+}
+
+// appendLines appends the ids of lines, of which it takes no more than it needs, until dst has limit ids.
+func (t *Tokenizer) appendLines(dst []int32, lines *lines, limit int) []int32 {
+	buffer := lineBuffers.Get().(*[]byte)
 	for len(dst) < limit {
 		line, ok := lines.next()
 		if !ok {
@@ -82,8 +86,8 @@ func (t *Tokenizer) appendCleaned(dst []int32, text string, limit int) []int32 {
 		*buffer = appendLower((*buffer)[:0], line)
 		dst = t.appendPieces(dst, *buffer, limit)
 	}
-	if cap(*buffer) > maxPooledLine {
-		*buffer = nil
+	if cap(*buffer) <= maxPooledLine {
+		lineBuffers.Put(buffer)
 	}
 	return dst
 }

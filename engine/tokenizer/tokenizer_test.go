@@ -189,6 +189,9 @@ func TestNoAllocations(t *testing.T) {
 		}
 	}
 	check("A photo of a cat, sitting on the sofa. It's 3 o'clock!")
+	if raceEnabled {
+		return // sync.Pool drops buffers at random
+	}
 	check("une femme prend son petit déjeuner dans un café")
 	check("一只猫坐在沙发上")
 }

@@ -41,9 +41,18 @@ type Segments struct {
 // NewSegments returns the segments of text.
 func NewSegments(text string) Segments {
 	if !utf8.ValidString(text) {
-		text = string([]rune(text))
+		text = replaceInvalid(text)
 	}
 	return Segments{rest: text, fix: fixer{unescape: true, passes: newPasses(len(text))}}
+}
+
+// replaceInvalid replaces each byte that is not part of UTF-8 with U+FFFD.
+func replaceInvalid(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		out.WriteRune(r)
+	}
+	return out.String()
 }
 
 // Next returns the next repaired segment, and false after the last.
