@@ -1,0 +1,175 @@
+// Kernels for AVX-512 with VNNI. A weight k is cut in three signed digits of 8 bits,
+// k = d2 * 2^16 + d1 * 2^8 + d0, so that one instruction adds four products of a pixel byte and a digit
+// exactly.
+#include "kernels.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#define CLIP_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+
+namespace clip_image {
+namespace {
+
+struct Digits {
+  int8_t d[3];
+};
+
+Digits Split(int32_t k) {
+  Digits digits;
+  for (int i = 0; i < 2; ++i) {
+    digits.d[i] = static_cast<int8_t>(k & 0xff);
+    k = (k - digits.d[i]) >> 8;
+  }
+  digits.d[2] = static_cast<int8_t>(k);
+  return digits;
+}
+
+// Digit number `digit` of four weights, one byte each.
+int32_t FourDigits(const int32_t* k, int digit) {
+  uint32_t four = 0;
+  for (int t = 0; t < 4; ++t)
+    four |= static_cast<uint32_t>(static_cast<uint8_t>(Split(k[t]).d[digit])) << (8 * t);
+  return static_cast<int32_t>(four);
+}
+
+// Four output pixels at a time, one in each quarter of a vector. For every four taps there are three vectors,
+// one for each digit; a quarter holds the same number four times, for the four channels.
+PackedColumns PackColumns(const Axis& axis) {
+  PackedColumns packed;
+  packed.count = axis.count;
+  packed.chunks = axis.stride / 4;
+  const int groups = (axis.count + 3) / 4;
+  packed.offset.resize(groups * 4);
+  packed.data.resize(static_cast<size_t>(groups) * packed.chunks * 48);
+  int32_t* to = packed.data.data();
+  for (int group = 0; group < groups; ++group) {
+    int pixel[4];
+    for (int p = 0; p < 4; ++p) {
+      pixel[p] = group * 4 + p < axis.count ? group * 4 + p : group * 4;
+      packed.offset[group * 4 + p] = 4 * (axis.start[pixel[p]] - axis.first());
+    }
+    for (int chunk = 0; chunk < packed.chunks; ++chunk, to += 48) {
+      for (int lane = 0; lane < 16; ++lane) {
+        const int32_t* k = &axis.fixed[static_cast<size_t>(pixel[lane / 4]) * axis.stride + chunk * 4];
+        for (int digit = 0; digit < 3; ++digit) to[digit * 16 + lane] = FourDigits(k, digit);
+      }
+    }
+  }
+  return packed;
+}
+
+// For every four taps digits 0, 1 and 2 of the four.
+PackedRows PackRows(const Axis& axis) {
+  PackedRows packed;
+  packed.stride = static_cast<size_t>(axis.stride) / 4 * 3;
+  packed.data.resize(packed.stride * axis.count);
+  for (size_t group = 0; group * 4 < axis.fixed.size(); ++group) {
+    for (int digit = 0; digit < 3; ++digit)
+      packed.data[group * 3 + digit] = FourDigits(&axis.fixed[group * 4], digit);
+  }
+  return packed;
+}
+
+CLIP_AVX512 inline __m512i Combine(__m512i sum2, __m512i sum1, __m512i sum0) {
+  const __m512i half = _mm512_set1_epi32(1 << (kFixedBits - 1));
+  const __m512i sum =
+      _mm512_add_epi32(_mm512_add_epi32(_mm512_slli_epi32(sum2, 16), _mm512_slli_epi32(sum1, 8)),
+                       _mm512_add_epi32(sum0, half));
+  return _mm512_srai_epi32(sum, kFixedBits);
+}
+
+CLIP_AVX512 inline __m128i Load(const uint8_t* at) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+}
+
+CLIP_AVX512 void Horizontal(const PackedColumns& axis, const uint8_t* in, uint8_t* out) {
+  // r g b x of four neighbouring pixels to (r r r r) (g g g g) (b b b b) (x x x x).
+  const __m512i transpose =
+      _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  const int groups = static_cast<int>(axis.offset.size() / 4);
+  const int32_t* weight = axis.data.data();
+  for (int group = 0; group < groups; ++group) {
+    const int32_t* offset = &axis.offset[group * 4];
+    const uint8_t* at0 = in + offset[0];
+    const uint8_t* at1 = in + offset[1];
+    const uint8_t* at2 = in + offset[2];
+    const uint8_t* at3 = in + offset[3];
+    __m512i sum0 = _mm512_setzero_si512();
+    __m512i sum1 = _mm512_setzero_si512();
+    __m512i sum2 = _mm512_setzero_si512();
+    for (int chunk = 0; chunk < axis.chunks; ++chunk, weight += 48) {
+      const size_t step = static_cast<size_t>(chunk) * 16;
+      __m512i pixels = _mm512_castsi128_si512(Load(at0 + step));
+      pixels = _mm512_inserti32x4(pixels, Load(at1 + step), 1);
+      pixels = _mm512_inserti32x4(pixels, Load(at2 + step), 2);
+      pixels = _mm512_inserti32x4(pixels, Load(at3 + step), 3);
+      pixels = _mm512_shuffle_epi8(pixels, transpose);
+      sum0 = _mm512_dpbusd_epi32(sum0, pixels, _mm512_loadu_si512(weight));
+      sum1 = _mm512_dpbusd_epi32(sum1, pixels, _mm512_loadu_si512(weight + 16));
+      sum2 = _mm512_dpbusd_epi32(sum2, pixels, _mm512_loadu_si512(weight + 32));
+    }
+    const __m512i value = _mm512_max_epi32(Combine(sum2, sum1, sum0), _mm512_setzero_si512());
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + group * 16), _mm512_cvtusepi32_epi8(value));
+  }
+}
+
+// 64 bytes at a time, four rows at a time.
+CLIP_AVX512 void Vertical(const uint8_t* const* rows, const int32_t* weights, int taps, uint8_t* out,
+                          size_t bytes) {
+  const __m512i zero = _mm512_setzero_si512();
+  for (size_t at = 0; at < bytes; at += 64) {
+    __m512i sum0[4] = {zero, zero, zero, zero};
+    __m512i sum1[4] = {zero, zero, zero, zero};
+    __m512i sum2[4] = {zero, zero, zero, zero};
+    for (int t = 0; t < taps; t += 4) {
+      const __m512i row0 = _mm512_loadu_si512(rows[t] + at);
+      const __m512i row1 = _mm512_loadu_si512(rows[t + 1] + at);
+      const __m512i row2 = _mm512_loadu_si512(rows[t + 2] + at);
+      const __m512i row3 = _mm512_loadu_si512(rows[t + 3] + at);
+      const __m512i low01 = _mm512_unpacklo_epi8(row0, row1);
+      const __m512i high01 = _mm512_unpackhi_epi8(row0, row1);
+      const __m512i low23 = _mm512_unpacklo_epi8(row2, row3);
+      const __m512i high23 = _mm512_unpackhi_epi8(row2, row3);
+      const __m512i fours[4] = {_mm512_unpacklo_epi16(low01, low23), _mm512_unpackhi_epi16(low01, low23),
+                                _mm512_unpacklo_epi16(high01, high23), _mm512_unpackhi_epi16(high01, high23)};
+      const __m512i digit0 = _mm512_set1_epi32(weights[t / 4 * 3 + 0]);
+      const __m512i digit1 = _mm512_set1_epi32(weights[t / 4 * 3 + 1]);
+      const __m512i digit2 = _mm512_set1_epi32(weights[t / 4 * 3 + 2]);
+      for (int i = 0; i < 4; ++i) {
+        sum0[i] = _mm512_dpbusd_epi32(sum0[i], fours[i], digit0);
+        sum1[i] = _mm512_dpbusd_epi32(sum1[i], fours[i], digit1);
+        sum2[i] = _mm512_dpbusd_epi32(sum2[i], fours[i], digit2);
+      }
+    }
+    // The unpacking and the packing keep to the quarters of a vector in the same way: the order comes out
+    // right.
+    __m512i value[4];
+    for (int i = 0; i < 4; ++i) value[i] = Combine(sum2[i], sum1[i], sum0[i]);
+    const __m512i words0 = _mm512_packs_epi32(value[0], value[1]);
+    const __m512i words1 = _mm512_packs_epi32(value[2], value[3]);
+    _mm512_storeu_si512(out + at, _mm512_packus_epi16(words0, words1));
+  }
+}
+
+}  // namespace
+
+const Kernels* Avx512Kernels() {
+  static const Kernels kernels = {"avx512", PackColumns, PackRows, Horizontal, Vertical};
+  const bool supported = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+  return supported ? &kernels : nullptr;
+}
+
+}  // namespace clip_image
+
+#else
+
+namespace clip_image {
+
+const Kernels* Avx512Kernels() { return nullptr; }
+
+}  // namespace clip_image
+
+#endif
