@@ -33,7 +33,7 @@ func New(vocabSize int) (*Tokenizer, error) {
 		encoder: encoder{merges: newMergeTable(v.merges[:merges])},
 		start:   int32(vocabSize - 2),
 		end:     int32(vocabSize - 1),
-		longest: v.longest[merges],
+		longest: int(v.longest[merges]),
 	}
 	for b, id := range byteIDs() {
 		t.encoder.byteID[b] = uint16(id)
@@ -108,7 +108,7 @@ func (t *Tokenizer) appendPiece(dst []int32, piece string, limit int) []int32 {
 // farthestMerge is how far back from the end of a cut piece the cut may reach in its ids, in bytes.
 //
 // A merge waits only for merges of lower rank to its right, so the cut's effect goes left in steps of one symbol and ever
-// rising ranks; on real and on hostile pieces that ends within a few symbols. This is a hundred times what was ever seen.
+// rising ranks. In the golden texts and in repetitions it never went further than four symbols (TestCutReach).
 const farthestMerge = 1 << 16
 
 // decidingPrefix returns the start of a piece that decides its first count ids.

@@ -40,7 +40,7 @@ type merge struct {
 type vocabulary struct {
 	merges []merge
 	// longest[i] is the length in bytes of the longest symbol of the first i merges and the bytes.
-	longest []int
+	longest []uint16
 }
 
 // readVocabulary reads the embedded merges once.
@@ -63,7 +63,7 @@ func parseMerges(lines *bufio.Scanner) (*vocabulary, error) {
 		ids[symbol] = uint16(id)
 		ids[symbol+wordEnd] = uint16(id) + wordEndID
 	}
-	v := &vocabulary{merges: make([]merge, 0, maxMerges), longest: make([]int, 1, maxMerges+1)}
+	v := &vocabulary{merges: make([]merge, 0, maxMerges), longest: make([]uint16, 1, maxMerges+1)}
 	v.longest[0] = 1
 	lines.Scan() // the version
 	for number := range maxMerges {
@@ -83,7 +83,7 @@ func parseMerges(lines *bufio.Scanner) (*vocabulary, error) {
 		}
 		ids[joined] = uint16(byteSymbols + number)
 		v.merges = append(v.merges, merge{left, right})
-		length := utf8.RuneCountInString(strings.TrimSuffix(joined, wordEnd))
+		length := uint16(utf8.RuneCountInString(strings.TrimSuffix(joined, wordEnd)))
 		v.longest = append(v.longest, max(v.longest[number], length))
 	}
 	return v, nil
