@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"errors"
+	"math"
+	"sync"
+)
+
+// testDim is the width of the fakes' embeddings: [sum of the row, marker, rows of the batch, length of the row].
+const testDim = 4
+
+// poison is a token that a fakeLane cannot stand; nan one that makes it answer NaN.
+const (
+	poison = 666
+	nan    = 777
+)
+
+// fakeLane is a scripted runtime. It answers rows that can be recomputed from their input, so that a mix-up shows.
+type fakeLane struct {
+	mu      sync.Mutex
+	batches []int         // rows of each batch, in order
+	lengths []int         // text: length of the rows of each batch
+	gate    chan struct{} // when set, each batch waits for one receive
+	begun   chan int      // when set, gets the rows of each batch as it begins
+	closed  bool
+}
+
+func (f *fakeLane) begin(rows, length int) {
+	f.mu.Lock()
+	f.batches = append(f.batches, rows)
+	f.lengths = append(f.lengths, length)
+	f.mu.Unlock()
+	if f.begun != nil {
+		f.begun <- rows
+	}
+	if f.gate != nil {
+		<-f.gate
+	}
+}
+
+func (f *fakeLane) RunTexts(ids []int32, rows, length int, out []float32) error {
+	f.begin(rows, length)
+	for r := range rows {
+		row := ids[r*length : (r+1)*length]
+		sum := 0
+		for _, id := range row {
+			if id == poison {
+				return errors.New("poisonous row")
+			}
+			sum += int(id)
+		}
+		copy(out[r*testDim:], []float32{float32(sum), 1, float32(rows), float32(length)})
+		for _, id := range row {
+			if id == nan {
+				out[r*testDim] = float32(math.NaN())
+			}
+		}
+	}
+	return nil
+}
+
+func (f *fakeLane) RunImages(pixels []byte, rows, size int, out []float32) error {
+	f.begin(rows, size)
+	n := size * size * 3
+	for r := range rows {
+		sum := 0
+		for _, p := range pixels[r*n : (r+1)*n] {
+			sum += int(p)
+		}
+		copy(out[r*testDim:], []float32{float32(sum), 2, float32(rows), float32(size)})
+	}
+	return nil
+}
+
+func (f *fakeLane) Close() { f.closed = true }
+
+// runes is a tokenizer whose tokens are the characters of the text between markers 1 and 2.
+type runes struct{}
+
+func (runes) Append(dst []int32, text string, contextLength int) []int32 {
+	first := len(dst)
+	dst = append(dst, 1)
+	for _, r := range text {
+		dst = append(dst, r)
+	}
+	if len(dst)-first > contextLength-1 {
+		dst = dst[:first+contextLength-1]
+	}
+	return append(dst, 2)
+}
+
+func textSum(s string) float32 {
+	sum := 0
+	for _, id := range (runes{}).Append(nil, s, 77) {
+		sum += int(id)
+	}
+	return float32(sum)
+}
+
+func text(s string) Input { return Input{Tower: TextTower, Text: s} }
+
+// square is a size×size gray picture of one value; fakeLane answers 3·size²·value.
+func square(size int, value byte) Input {
+	data := make([]byte, size*size)
+	for i := range data {
+		data[i] = value
+	}
+	return Input{Tower: ImageTower, Pixels: &Pixels{Height: size, Width: size, Channels: 1, Data: data}}
+}
+
+var testSpec = Spec{Name: "fake", Dim: testDim, ImageSize: 8, ContextLength: 77, LogitScale: 100}

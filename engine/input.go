@@ -1,0 +1,56 @@
+package engine
+
+import "fmt"
+
+// Tower is one of the two networks of a CLIP model.
+type Tower int
+
+// The towers, in the order of their graphs.
+const (
+	ImageTower Tower = 0
+	TextTower  Tower = 1
+)
+
+// String returns "image" or "text".
+func (t Tower) String() string {
+	if t == ImageTower {
+		return "image"
+	}
+	return "text"
+}
+
+// Input is one thing to embed: a text, an encoded picture or raw pixels. The engine reads Image and Pixels until
+// Encode returns and keeps nothing of them.
+type Input struct {
+	Tower  Tower
+	Text   string  // text tower
+	Image  []byte  // image tower: an encoded picture (JPEG, PNG, WebP, ...)
+	Pixels *Pixels // image tower, instead of Image
+}
+
+// Pixels is a picture in memory: 8-bit samples, [Height, Width, Channels] in C order, 1 (gray), 3 (RGB) or 4
+// (RGBA) channels.
+type Pixels struct {
+	Height, Width, Channels int
+	Data                    []byte
+}
+
+// Embeddings are the answers to the inputs of one request, in their order.
+type Embeddings struct {
+	Dim  int
+	Data []float32 // [inputs, Dim], C order, not normalised; rows of failed inputs hold zeros
+	Errs []error   // nil when every input succeeded, else an error or nil for each input
+}
+
+// Row returns the embedding of input i. It shares memory with Data.
+func (e *Embeddings) Row(i int) []float32 { return e.Data[i*e.Dim : (i+1)*e.Dim : (i+1)*e.Dim] }
+
+// Err returns the first error among the inputs, with the input's index, or nil.
+func (e *Embeddings) Err() error {
+	for i, err := range e.Errs {
+		if err != nil {
+			return &Error{Kind: KindOf(err), Message: fmt.Sprintf("input %d", i), Err: err}
+		}
+	}
+	return nil
+}

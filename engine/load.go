@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	goruntime "runtime"
+	"strings"
+	"time"
+
+	"clipd/engine/model"
+	"clipd/engine/runtime"
+	"clipd/engine/tokenizer"
+)
+
+// LoadOptions say which model to load and how to run it. Zero fields mean the best choice for the machine.
+type LoadOptions struct {
+	Name      string // such as "ViT-B-32::openai" or "demo"
+	Path      string // a checkpoint file or folder, instead of the published weights of Name
+	Runtime   string // "openvino", "onnxruntime", ...; "": the first one found that can run the device
+	Device    string // "cpu", "cuda", "cuda:1"; "": cpu
+	Precision runtime.Precision
+	CacheDir  string // of graphs and compiled models; "": model.CacheDir's choice
+	Replicas  int    // copies of the model, each with lanes of its own; 1
+	LaneCount int    // batches that one replica works on at a time
+	Threads   int    // processor threads of one replica; its share of the cores
+	Options          // of the scheduler
+	Progress  func(stage string, done, total int64)
+}
+
+// Opened is a compiled model: its lanes, ready to run batches, and what is in force.
+type Opened struct {
+	Checkpoint *model.Model
+	Tokenizer  *tokenizer.Tokenizer
+	Runtime    runtime.Info
+	Session    [2]runtime.SessionInfo // by tower; the same for each replica
+	Replicas   int
+	LaneCount  int // of one replica
+	Threads    int // of one lane
+	Took       time.Duration
+	Lanes      []Lane // of all replicas
+	sessions   []*runtime.Session
+}
+
+// Loaded is an opened model that a scheduler serves.
+type Loaded struct {
+	*Model
+	*Opened
+}
+
+// maxLanes bounds the lanes that a replica gets by itself. Two narrow lanes carry more than one wide one, but a lonely
+// request is as slow as its lane, so many cores make the lanes wider rather than more.
+const maxLanes = 8
+
+// Load opens a model and starts its scheduler.
+func Load(ctx context.Context, o LoadOptions) (*Loaded, error) {
+	opened, err := Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	c := opened.Checkpoint
+	spec := Spec{Name: c.Name, Dim: c.Dim, ImageSize: c.ImageSize, ContextLength: c.ContextLength, PadID: c.PadID, LogitScale: c.LogitScale}
+	m, err := NewModel(spec, opened.Tokenizer, opened.Lanes, o.Options)
+	if err != nil {
+		opened.Close()
+		return nil, err
+	}
+	return &Loaded{Model: m, Opened: opened}, nil
+}
+
+// Open reads a checkpoint and compiles its towers on a runtime.
+func Open(ctx context.Context, o LoadOptions) (*Opened, error) {
+	began := time.Now()
+	l := &Opened{Replicas: max(o.Replicas, 1)}
+	r, err := openRuntime(o.Runtime, o.Device)
+	if err != nil {
+		return nil, err
+	}
+	l.Runtime = r.Info()
+	if l.Checkpoint, err = model.Load(ctx, model.Options{Name: o.Name, Path: o.Path, CacheDir: o.CacheDir, Progress: o.Progress}); err != nil {
+		return nil, err
+	}
+	if l.Tokenizer, err = tokenizer.New(l.Checkpoint.VocabSize); err != nil {
+		return nil, fmt.Errorf("model %s: %w", l.Checkpoint.Name, err)
+	}
+	l.layOut(o)
+	if err := l.openLanes(ctx, r, o); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("model %s: %w", l.Checkpoint.Name, err)
+	}
+	l.Took = time.Since(began)
+	return l, nil
+}
+
+// layOut divides the cores: replicas share them, and so do the lanes of a replica.
+func (l *Opened) layOut(o LoadOptions) {
+	threads := o.Threads
+	if threads <= 0 {
+		threads = max(goruntime.NumCPU()/l.Replicas, 1)
+	}
+	l.LaneCount = o.LaneCount
+	if l.LaneCount <= 0 {
+		l.LaneCount = min(threads, maxLanes)
+	}
+	l.Threads = max(threads/l.LaneCount, 1)
+}
+
+// openRuntime opens the named runtime, or the first one on this machine.
+func openRuntime(name, device string) (*runtime.Runtime, error) {
+	if name != "" {
+		return runtime.Open(name)
+	}
+	names := runtime.Names()
+	if strings.HasPrefix(device, "cuda") {
+		names = []string{"cuda", "tensorrt", "onnxruntime"}
+	}
+	var missing []error
+	for _, name := range names {
+		r, err := runtime.Open(name)
+		if err == nil {
+			return r, nil
+		}
+		missing = append(missing, err)
+	}
+	return nil, fmt.Errorf("no runtime can be opened; run `make engine`: %w", errors.Join(missing...))
+}
+
+// openLanes compiles both towers for each replica and makes their lanes. The graphs are compiled one after the other: the
+// peak of memory is one tower's.
+func (l *Opened) openLanes(ctx context.Context, r *runtime.Runtime, o LoadOptions) error {
+	cache := filepath.Join(filepath.Dir(l.Checkpoint.Graphs[0]), "compiled")
+	for range l.Replicas {
+		var pair [2]*runtime.Session
+		for _, tower := range []Tower{ImageTower, TextTower} {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if o.Progress != nil {
+				o.Progress("compile the "+tower.String()+" tower", 0, 0)
+			}
+			s, err := r.NewSession(runtime.SessionOptions{
+				Graph: l.Checkpoint.Graphs[tower], CacheDir: cache, Device: o.Device, Tower: runtime.Tower(tower),
+				Precision: o.Precision, Lanes: l.LaneCount, Threads: l.Threads,
+			})
+			if err != nil {
+				return err
+			}
+			l.sessions = append(l.sessions, s)
+			if l.Session[tower] = s.Info(); l.Session[tower].Dim != l.Checkpoint.Dim {
+				return Errorf(Internal, "the %s tower answers %d columns; the checkpoint has %d", tower, s.Info().Dim, l.Checkpoint.Dim)
+			}
+			pair[tower] = s
+		}
+		for range l.LaneCount {
+			lane, err := newTowers(pair)
+			if err != nil {
+				return err
+			}
+			l.Lanes = append(l.Lanes, lane)
+		}
+	}
+	return nil
+}
+
+// Close frees a model that no scheduler serves.
+func (l *Opened) Close() {
+	for _, lane := range l.Lanes {
+		lane.Close()
+	}
+	l.closeSessions()
+}
+
+func (l *Opened) closeSessions() {
+	for _, s := range l.sessions {
+		s.Close()
+	}
+	l.sessions = nil
+}
+
+// Close answers what was accepted, then frees the model.
+func (l *Loaded) Close() {
+	l.Model.Close()
+	l.closeSessions()
+}
+
+// towers is a lane over both towers of a replica. They share it, so that no more batches run at a time than there
+// are lanes.
+type towers struct{ image, text *runtime.Lane }
+
+func newTowers(sessions [2]*runtime.Session) (*towers, error) {
+	image, err := sessions[ImageTower].NewLane()
+	if err != nil {
+		return nil, err
+	}
+	text, err := sessions[TextTower].NewLane()
+	if err != nil {
+		image.Close()
+		return nil, err
+	}
+	return &towers{image: image, text: text}, nil
+}
+
+func (t *towers) RunImages(pixels []byte, rows, size int, out []float32) error {
+	return t.image.RunImages(pixels, rows, size, out)
+}
+
+func (t *towers) RunTexts(ids []int32, rows, length int, out []float32) error {
+	return t.text.RunTexts(ids, rows, length, out)
+}
+
+func (t *towers) Close() {
+	t.image.Close()
+	t.text.Close()
+}

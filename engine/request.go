@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// request is one call of Encode on its way through the queues. Its items are numbers: item i is inputs[i].
+type request struct {
+	ctx    context.Context
+	inputs []Input
+	out    *Embeddings
+	mu     sync.Mutex // guards out.Errs
+	left   atomic.Int64
+	done   chan struct{} // closed when no item is left
+}
+
+func newRequest(ctx context.Context, inputs []Input, dim int) *request {
+	r := &request{ctx: ctx, inputs: inputs, done: make(chan struct{})}
+	r.out = &Embeddings{Dim: dim, Data: make([]float32, len(inputs)*dim)}
+	r.left.Store(int64(len(inputs)))
+	return r
+}
+
+// succeed stores the embedding of item i.
+func (r *request) succeed(i int, row []float32) {
+	copy(r.out.Row(i), row)
+	r.finish()
+}
+
+// fail stores the error of item i.
+func (r *request) fail(i int, err error) {
+	r.mu.Lock()
+	if r.out.Errs == nil {
+		r.out.Errs = make([]error, len(r.inputs))
+	}
+	r.out.Errs[i] = err
+	r.mu.Unlock()
+	r.finish()
+}
+
+// finish counts one item as answered; each item calls it exactly once.
+func (r *request) finish() {
+	switch n := r.left.Add(-1); {
+	case n == 0:
+		close(r.done)
+	case n < 0:
+		panic("BUG: an item was answered twice")
+	}
+}
+
+// item is one input of a request, ready for its tower or waiting to be prepared.
+type item struct {
+	req    *request
+	index  int
+	pixels []byte  // image, prepared: [size, size, 3] RGB, from the model's stage
+	ids    []int32 // text, prepared: its tokens
+}
