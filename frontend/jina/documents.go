@@ -1,0 +1,104 @@
+package jina
+
+import (
+	"context"
+	"fmt"
+
+	"clipd/engine"
+	"clipd/frontend/jina/pb"
+)
+
+// nameDocuments invents ids, 32 hex digits, for documents that have none: the client finds its documents by id.
+func nameDocuments(docs []*pb.DocumentProto) {
+	for _, d := range docs {
+		if d.Id == "" {
+			d.Id = NewID()
+		}
+		nameDocuments(d.Chunks)
+		nameDocuments(d.Matches)
+	}
+}
+
+// encode embeds the documents and puts the embeddings into them. When any of them fails none is changed: the error
+// names the first one by index and id.
+func (x *Executor) encode(ctx context.Context, docs []*pb.DocumentProto, dropImages, emptyIsText bool) error {
+	inputs := make([]engine.Input, 0, len(docs))
+	chosen := make([]*pb.DocumentProto, 0, len(docs))
+	for i, d := range docs {
+		in, found, err := x.input(ctx, d)
+		if err != nil {
+			return documentError(i, d, err)
+		}
+		if !found {
+			if !emptyIsText || len(d.Chunks) > 0 || len(d.Matches) > 0 {
+				continue
+			}
+			in.Tower = engine.TextTower
+		}
+		inputs = append(inputs, in)
+		chosen = append(chosen, d)
+	}
+	emb, err := x.embed(ctx, inputs, chosen)
+	if err != nil {
+		return err
+	}
+	buffer := make([]byte, 4*len(emb.Data))
+	for i, d := range chosen {
+		begin, end := 4*i*emb.Dim, 4*(i+1)*emb.Dim
+		d.Embedding = newEmbedding(emb.Row(i), buffer[begin:end:end])
+		if inputs[i].Tower == engine.TextTower {
+			d.MimeType = "text/plain"
+		} else if dropImages {
+			d.Content = nil
+		}
+	}
+	return nil
+}
+
+// embed calls the model; an error names the document it comes from.
+func (x *Executor) embed(ctx context.Context, inputs []engine.Input, docs []*pb.DocumentProto) (*engine.Embeddings, error) {
+	emb, err := x.model.Encode(ctx, inputs)
+	if err != nil {
+		return nil, err
+	}
+	for i, err := range emb.Errs {
+		if err != nil {
+			return nil, documentError(i, docs[i], err)
+		}
+	}
+	return emb, nil
+}
+
+// input makes the engine's input of a document; found is false when the document has no content. A text wins over
+// everything, then come tensor, blob and uri, in this order.
+func (x *Executor) input(ctx context.Context, d *pb.DocumentProto) (in engine.Input, found bool, err error) {
+	if text := d.GetText(); text != "" {
+		return engine.Input{Tower: engine.TextTower, Text: text}, true, nil
+	}
+	in.Tower = engine.ImageTower
+	if t := d.GetTensor(); t != nil {
+		in.Pixels, err = pixelsOf(t)
+		return in, true, err
+	}
+	if blob := d.GetBlob(); len(blob) > 0 {
+		in.Image = blob
+		return in, true, nil
+	}
+	if d.Uri != "" {
+		in.Image, err = x.loader.Load(ctx, d.Uri)
+		return in, true, err
+	}
+	return in, false, nil
+}
+
+// documentError says which document of a request an error is about.
+func documentError(i int, d *pb.DocumentProto, err error) error {
+	return &engine.Error{Kind: engine.KindOf(err), Message: fmt.Sprintf("document %d (id %q)", i, shorten(d.Id, 80)), Err: err}
+}
+
+func shorten(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}

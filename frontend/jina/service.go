@@ -1,0 +1,173 @@
+package jina
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"clipd/frontend/jina/pb"
+)
+
+// Service is Jina's gateway over gRPC.
+type Service struct {
+	pb.UnimplementedJinaRPCServer
+	pb.UnimplementedJinaSingleDataRequestRPCServer
+	pb.UnimplementedJinaSingleDocumentRequestRPCServer
+	pb.UnimplementedJinaDataRequestRPCServer
+	pb.UnimplementedJinaGatewayDryRunRPCServer
+	pb.UnimplementedJinaInfoRPCServer
+	pb.UnimplementedJinaDiscoverEndpointsRPCServer
+
+	executor atomic.Pointer[Executor] // nil while the model is loading
+	prefetch int
+	version  string
+}
+
+// NewService makes the gRPC service of an executor that SetExecutor names; until then calls are answered with
+// UNAVAILABLE. prefetch is the most requests of one stream that are worked on at a time unless the stream asks for
+// less; 0 means no limit. version is clipd's.
+func NewService(prefetch int, version string) *Service {
+	return &Service{prefetch: prefetch, version: version}
+}
+
+// SetExecutor sets what answers from now on.
+func (s *Service) SetExecutor(x *Executor) { s.executor.Store(x) }
+
+// ready returns the executor, or the status that says it is still loading.
+func (s *Service) ready() (*Executor, error) {
+	if x := s.executor.Load(); x != nil {
+		return x, nil
+	}
+	return nil, status.Error(codes.Unavailable, "the model is still loading; try again later")
+}
+
+// Register adds the service, under all its names, to a gRPC server.
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	pb.RegisterJinaRPCServer(r, s)
+	pb.RegisterJinaSingleDataRequestRPCServer(r, s)
+	pb.RegisterJinaSingleDocumentRequestRPCServer(r, s)
+	pb.RegisterJinaDataRequestRPCServer(r, s)
+	pb.RegisterJinaGatewayDryRunRPCServer(r, s)
+	pb.RegisterJinaInfoRPCServer(r, s)
+	pb.RegisterJinaDiscoverEndpointsRPCServer(r, s)
+}
+
+// Names are the services that health checks and reflection know.
+func Names() []string {
+	return []string{
+		pb.JinaRPC_ServiceDesc.ServiceName, pb.JinaSingleDataRequestRPC_ServiceDesc.ServiceName,
+		pb.JinaSingleDocumentRequestRPC_ServiceDesc.ServiceName, pb.JinaDataRequestRPC_ServiceDesc.ServiceName,
+		pb.JinaGatewayDryRunRPC_ServiceDesc.ServiceName, pb.JinaInfoRPC_ServiceDesc.ServiceName,
+		pb.JinaDiscoverEndpointsRPC_ServiceDesc.ServiceName,
+	}
+}
+
+// ProcessSingleData answers one request.
+func (s *Service) ProcessSingleData(ctx context.Context, req *pb.DataRequestProto) (*pb.DataRequestProto, error) {
+	x, err := s.ready()
+	if err != nil {
+		return nil, err
+	}
+	x.Handle(ctx, req, time.Now())
+	return req, nil
+}
+
+// StreamDoc is answered as the original does: one message that says it does not exist here.
+func (s *Service) StreamDoc(req *pb.SingleDocumentRequestProto, stream grpc.ServerStreamingServer[pb.SingleDocumentRequestProto]) error {
+	if req.Header == nil {
+		req.Header = &pb.HeaderProto{}
+	}
+	req.Header.Status = statusOf(errors.New("stream_doc is for executors that generate; use Call"))
+	return stream.Send(req)
+}
+
+// DryRun says whether the flow is ready.
+func (s *Service) DryRun(context.Context, *emptypb.Empty) (*pb.StatusProto, error) {
+	if _, err := s.ready(); err != nil {
+		return nil, err
+	}
+	return &pb.StatusProto{}, nil
+}
+
+// XStatus tells versions, and the few environment variables that matter here.
+func (s *Service) XStatus(context.Context, *emptypb.Empty) (*pb.JinaInfoProto, error) {
+	info := &pb.JinaInfoProto{
+		Jina: map[string]string{"clipd": s.version, "go": runtime.Version(), "platform": runtime.GOOS, "architecture": runtime.GOARCH},
+		Envs: map[string]string{},
+	}
+	for _, key := range []string{"JINA_LOG_LEVEL", "CLIPD_LOG_LEVEL", "CUDA_VISIBLE_DEVICES"} {
+		if v, set := os.LookupEnv(key); set {
+			info.Envs[key] = v
+		}
+	}
+	return info, nil
+}
+
+// EndpointDiscovery lists the executor's handlers.
+func (s *Service) EndpointDiscovery(context.Context, *emptypb.Empty) (*pb.EndpointsProto, error) {
+	return &pb.EndpointsProto{Endpoints: []string{"/rank", "/default"}}, nil
+}
+
+// Call is the stream behind every call of clip_client: requests are worked on side by side and answered as they
+// are done, or in order when the stream asks for it. No more than prefetch requests are read ahead of their
+// answers, so that a client who does not read is held back by flow control.
+func (s *Service) Call(stream grpc.BidiStreamingServer[pb.DataRequestProto, pb.DataRequestProto]) error {
+	x, err := s.ready()
+	if err != nil {
+		return err
+	}
+	prefetch, inOrder, err := s.streamOptions(stream.Context())
+	if err != nil {
+		return err
+	}
+	answers := newAnswers(stream, prefetch, inOrder)
+	for {
+		if err := answers.reserve(); err != nil {
+			return answers.wait(err)
+		}
+		req, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return answers.wait(nil)
+		}
+		if err != nil {
+			return answers.wait(err)
+		}
+		arrived := time.Now()
+		answers.begin(func(ctx context.Context) *pb.DataRequestProto {
+			x.Handle(ctx, req, arrived)
+			return req
+		})
+	}
+}
+
+// streamOptions reads the metadata of a stream.
+func (s *Service) streamOptions(ctx context.Context) (prefetch int, inOrder bool, err error) {
+	prefetch = s.prefetch
+	md, _ := metadata.FromIncomingContext(ctx)
+	if v := md.Get("__prefetch__"); len(v) > 0 {
+		n, err := strconv.Atoi(strings.TrimSpace(v[0]))
+		if err != nil || n < 0 {
+			return 0, false, status.Errorf(codes.InvalidArgument, "metadata __prefetch__ is %q; it must be a whole number, 0 or above", v[0])
+		}
+		// A client may ask for less than the server allows, not for more.
+		if n > 0 && (prefetch == 0 || n < prefetch) {
+			prefetch = n
+		}
+	}
+	if v := md.Get("__results_in_order__"); len(v) > 0 {
+		inOrder = strings.EqualFold(v[0], "true")
+	}
+	return prefetch, inOrder, nil
+}
