@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"clipd/engine"
+	"clipd/flows"
+)
+
+// printBox says where the server listens and what is in force; framed on a terminal, plain lines otherwise.
+func printBox(out *os.File, f *flows.Flow, l *engine.Loaded, addr net.Addr) {
+	lines := boxLines(f, l, addr)
+	if isTerminal(out) {
+		writeFrame(out, lines)
+		return
+	}
+	for _, line := range lines {
+		fmt.Fprintln(out, line)
+	}
+}
+
+func boxLines(f *flows.Flow, l *engine.Loaded, addr net.Addr) []string {
+	_, port, _ := net.SplitHostPort(addr.String())
+	host := f.Gateway.Host
+	if host == "" || host == "0.0.0.0" || host == "::" {
+		host = "127.0.0.1"
+	}
+	image, text := l.Session[engine.ImageTower], l.Session[engine.TextTower]
+	precision := image.Precision.String()
+	if text.Precision != image.Precision {
+		precision = fmt.Sprintf("%s images, %s texts", image.Precision, text.Precision)
+	}
+	cores := fmt.Sprintf("%s × %s × %s", count(l.Replicas, "replica"), count(l.LaneCount, "lane"), count(l.Threads, "thread"))
+	rows := [][2]string{
+		{"clipd", version + " is ready"},
+		{"grpc", "grpc://" + net.JoinHostPort(host, port)},
+		{"model", fmt.Sprintf("%s (%d columns, %d px, %d tokens)", l.Name, l.Dim, l.ImageSize, l.ContextLength)},
+		{"runtime", l.Runtime.Name + " " + shortVersion(l.Runtime.Version)},
+		{"precision", precision},
+		{"device", image.Device + ", " + cores},
+	}
+	lines := make([]string, len(rows))
+	for i, r := range rows {
+		lines[i] = fmt.Sprintf("%-10s %s", r[0], r[1])
+	}
+	return lines
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// shortVersion drops what follows the number: "2026.4.1-22982-abc" is "2026.4.1".
+func shortVersion(v string) string {
+	if i := strings.IndexAny(v, "- "); i > 0 {
+		return v[:i]
+	}
+	return v
+}
+
+func writeFrame(w io.Writer, lines []string) {
+	width := 0
+	for _, l := range lines {
+		width = max(width, utf8.RuneCountInString(l))
+	}
+	edge := strings.Repeat("─", width+2)
+	fmt.Fprintf(w, "╭%s╮\n", edge)
+	for _, l := range lines {
+		fmt.Fprintf(w, "│ %s%s │\n", l, strings.Repeat(" ", width-utf8.RuneCountInString(l)))
+	}
+	fmt.Fprintf(w, "╰%s╯\n", edge)
+}
