@@ -67,6 +67,9 @@ func (v Vision) Grid() int {
 
 // String describes the network in one line.
 func (a Architecture) String() string {
+	if a.Vision.Kind == "" {
+		return "unknown (an ONNX pair)"
+	}
 	act := "GELU"
 	if a.QuickGELU {
 		act = "QuickGELU"

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"clipd/engine/model/checkpoint"
 )
 
 // config is what open_clip_config.json or transformers' config.json say beyond the tensors. Zero means unsaid.
@@ -172,13 +174,43 @@ func parseTextConfig(data []byte) (textConfig, error) {
 	return t, nil
 }
 
-// Preprocessing is how pictures are made ready, as a config says it; ok is false where it says nothing.
-func Preprocessing(config []byte) (mean, std [3]float32, resizeMode string, ok bool) {
+// Preprocessing is how pictures are made ready.
+type Preprocessing struct {
+	Mean, Std  [3]float32 // of pixels from 0 to 1
+	ResizeMode string     // "" or "shortest": the shorter side to the size, then a crop; "squash": both sides
+}
+
+// ParsePreprocessing reads what a checkpoint's configs say about it, nil when they say nothing.
+func ParsePreprocessing(c *checkpoint.Checkpoint) (*Preprocessing, error) {
 	var o openCLIP
-	if json.Unmarshal(config, &o) != nil || len(o.Preprocess.Mean) != 3 || len(o.Preprocess.Std) != 3 {
-		return mean, std, "", false
+	mean, std := []float32(nil), []float32(nil)
+	if len(c.Config) > 0 {
+		if err := json.Unmarshal(c.Config, &o); err != nil {
+			return nil, fmt.Errorf("%s: config: %w", c.Path, err)
+		}
+		mean, std = o.Preprocess.Mean, o.Preprocess.Std
 	}
-	copy(mean[:], o.Preprocess.Mean)
-	copy(std[:], o.Preprocess.Std)
-	return mean, std, o.Preprocess.ResizeMode, true
+	if len(c.Preprocessor) > 0 {
+		var h struct {
+			Mean []float32 `json:"image_mean"`
+			Std  []float32 `json:"image_std"`
+		}
+		if err := json.Unmarshal(c.Preprocessor, &h); err != nil {
+			return nil, fmt.Errorf("%s: preprocessor_config.json: %w", c.Path, err)
+		}
+		mean, std = h.Mean, h.Std
+	}
+	if mean == nil && std == nil {
+		return nil, nil
+	}
+	p := &Preprocessing{ResizeMode: o.Preprocess.ResizeMode}
+	if copy(p.Mean[:], mean) != 3 || copy(p.Std[:], std) != 3 || len(mean) != 3 || len(std) != 3 {
+		return nil, fmt.Errorf("%s: mean %v and std %v of the config are not three numbers each", c.Path, mean, std)
+	}
+	for i := range p.Std {
+		if !(p.Std[i] > 1e-3) || p.Std[i] > 1e3 || !(p.Mean[i] >= -1e3 && p.Mean[i] <= 1e3) {
+			return nil, fmt.Errorf("%s: mean %v and std %v of the config are out of range", c.Path, mean, std)
+		}
+	}
+	return p, nil
 }

@@ -63,3 +63,16 @@ func Guard(path string, read func() error) (err error) {
 	}()
 	return read()
 }
+
+// WithMapped runs use on the bytes of a mapped file, which are gone when it returns.
+func WithMapped(path string, use func(data []byte) error) error {
+	m, err := mapFile(path)
+	if err != nil {
+		return err
+	}
+	err = Guard(path, func() error { return use(m.data) })
+	if closed := m.close(); err == nil {
+		err = closed
+	}
+	return err
+}

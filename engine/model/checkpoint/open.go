@@ -29,8 +29,9 @@ type Checkpoint struct {
 	Tensors []*Tensor // sorted by name
 	Files   []string  // every file that was read: weights, index and config
 	// Config is open_clip_config.json or the config.json of transformers from beside the weights, nil if there
-	// is none. TextConfig is text_config.json, which some models with a Hugging Face text tower bring.
-	Config, TextConfig []byte
+	// is none. TextConfig is text_config.json, which some models with a Hugging Face text tower bring, Preprocessor
+	// the preprocessor_config.json of transformers.
+	Config, TextConfig, Preprocessor []byte
 
 	byName   map[string]*Tensor
 	mappings []*mapping
@@ -158,25 +159,23 @@ func (c *Checkpoint) read(file string, data []byte) (err error) {
 	return err
 }
 
-// openShards reads model.safetensors.index.json: tensor name to the file that holds it.
-func (c *Checkpoint) openShards(file string) error {
+// readIndex reads model.safetensors.index.json: the names of the shards, and which one holds each tensor.
+func readIndex(file string) (shards []string, where map[string]string, err error) {
 	const maxIndex = 16 << 20
 	data, err := readSmall(file, maxIndex)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	var index struct {
 		WeightMap map[string]string `json:"weight_map"`
 	}
 	if err := json.Unmarshal(data, &index); err != nil {
-		return fmt.Errorf("%s: the index of shards cannot be read: %w", file, err)
+		return nil, nil, fmt.Errorf("%s: the index of shards cannot be read: %w", file, err)
 	}
-	c.Files = append(c.Files, file)
-	var shards []string
 	seen := map[string]bool{}
 	for name, shard := range index.WeightMap {
 		if !filepath.IsLocal(shard) {
-			return fmt.Errorf("%s: tensor %q is said to be in %q, which lies outside the folder", file, name, shard)
+			return nil, nil, fmt.Errorf("%s: tensor %q is said to be in %q, which lies outside the folder", file, name, shard)
 		}
 		if !seen[shard] {
 			seen[shard] = true
@@ -184,6 +183,15 @@ func (c *Checkpoint) openShards(file string) error {
 		}
 	}
 	sort.Strings(shards)
+	return shards, index.WeightMap, nil
+}
+
+func (c *Checkpoint) openShards(file string) error {
+	shards, where, err := readIndex(file)
+	if err != nil {
+		return err
+	}
+	c.Files = append(c.Files, file)
 	for _, shard := range shards {
 		if err := c.openFile(filepath.Join(filepath.Dir(file), shard)); err != nil {
 			return err
@@ -193,7 +201,7 @@ func (c *Checkpoint) openShards(file string) error {
 	for _, t := range c.Tensors {
 		have[t.Name] = true
 	}
-	for name, shard := range index.WeightMap {
+	for name, shard := range where {
 		if !have[name] {
 			return fmt.Errorf("%s: tensor %q is missing from shard %q", file, name, shard)
 		}
@@ -211,6 +219,34 @@ func (c *Checkpoint) index() error {
 		c.byName[t.Name] = t
 	}
 	return nil
+}
+
+// configFiles may describe a model from beside its weights.
+var configFiles = []string{"open_clip_config.json", "config.json", "text_config.json", "preprocessor_config.json"}
+
+// Files lists the files that a checkpoint consists of, without opening the weights.
+func Files(path string) ([]string, error) {
+	file, err := Locate(path)
+	if err != nil {
+		return nil, err
+	}
+	files := []string{file}
+	if filepath.Ext(file) == ".json" {
+		shards, _, err := readIndex(file)
+		if err != nil {
+			return nil, err
+		}
+		for _, shard := range shards {
+			files = append(files, filepath.Join(filepath.Dir(file), shard))
+		}
+	}
+	for _, name := range configFiles {
+		config := filepath.Join(filepath.Dir(file), name)
+		if _, err := os.Stat(config); err == nil {
+			files = append(files, config)
+		}
+	}
+	return files, nil
 }
 
 // readConfigs looks for a description of the model beside the weights.
@@ -231,6 +267,9 @@ func (c *Checkpoint) readConfigs(folder string) error {
 	name := "open_clip_config.json"
 	if c.Tensor("text_model.embeddings.token_embedding.weight") != nil {
 		name = "config.json"
+		if c.Preprocessor, err = read("preprocessor_config.json"); err != nil {
+			return err
+		}
 	}
 	if c.Config, err = read(name); err != nil {
 		return err

@@ -1,6 +1,9 @@
 package tower
 
-import "clipd/engine/model/arch"
+import (
+	"clipd/engine/model/arch"
+	"clipd/engine/model/onnx"
+)
 
 // block describes the pre-norm transformer block of CLIP's ViT and text tower.
 type block struct {
@@ -25,10 +28,18 @@ func (b *builder) transformer(x string, k block) string {
 	if k.pool != nil {
 		x = k.pool(x)
 	}
-	x = b.Op("Add", in(x, b.toFloat(b.dense(out, k.prefix+"attn.out_proj", k.width, k.width))))
+	x = b.Op("Add", in(x, b.layerScale(b.toFloat(b.dense(out, k.prefix+"attn.out_proj", k.width, k.width)), k.prefix+"ls_1.gamma", k.width)))
 	y = b.toProducts(b.layerNorm(x, k.prefix+"ln_2", k.width, arch.NormEps))
 	y = b.activation(b.dense(y, k.prefix+"mlp.c_fc", k.width, k.mlp), b.a.QuickGELU)
-	return b.Op("Add", in(x, b.toFloat(b.dense(y, k.prefix+"mlp.c_proj", k.mlp, k.width))))
+	return b.Op("Add", in(x, b.layerScale(b.toFloat(b.dense(y, k.prefix+"mlp.c_proj", k.mlp, k.width)), k.prefix+"ls_2.gamma", k.width)))
+}
+
+// layerScale multiplies a branch by a learned vector in the networks that have one.
+func (b *builder) layerScale(x, gamma string, width int) string {
+	if !b.weights.Has(gamma) {
+		return x
+	}
+	return b.Op("Mul", in(x, b.tensor(onnx.Float, gamma, width)))
 }
 
 // inProj is rows [from, to) of the stacked query, key and value, the query scaled.
