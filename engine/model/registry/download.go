@@ -128,6 +128,7 @@ func (s *Store) transfer(ctx context.Context, url, part string) (sha string, err
 		return "", permanent{err}
 	}
 	request.Header.Set("User-Agent", "clipd")
+	request.Header.Set("Accept-Encoding", "identity") // the length must be that of the file
 	if have > 0 {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
 	}
