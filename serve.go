@@ -167,7 +167,10 @@ func runtimeOf(x flows.Executor) string {
 	return "" // torch: the best one of the machine
 }
 
-// logProgress logs each stage once at the given level, and one that counts bytes every few seconds.
+// longStage is the size in bytes from which a stage takes long enough that its progress is worth a line.
+const longStage = 64 << 20
+
+// logProgress logs each stage once at the given level, and a long one every few seconds.
 func logProgress(log zerolog.Logger, level zerolog.Level) func(stage string, done, total int64) {
 	var last string
 	var at time.Time
@@ -176,7 +179,7 @@ func logProgress(log zerolog.Logger, level zerolog.Level) func(stage string, don
 			return
 		}
 		last, at = stage, time.Now()
-		if total > 0 {
+		if total >= longStage {
 			log.Info().Str("progress", fmt.Sprintf("%d of %d MB", done>>20, total>>20)).Msg(stage)
 			return
 		}

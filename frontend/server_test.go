@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 jina's gateways and tools ask for reflection v1alpha
+
 package frontend
 
 import (
