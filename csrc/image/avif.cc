@@ -109,9 +109,8 @@ void DecodeAvif(const uint8_t* data, size_t length, const clip_image_options& op
 
   const auto resizer = MakeResizer(
       Fit(static_cast<int>(image->width), static_cast<int>(image->height), static_cast<int>(options.output)),
-      decoder->alphaPresent ? Mode::kRgba : Mode::kRgbx);
+      decoder->alphaPresent ? Mode::kRgba : Mode::kRgbx, rgb);
   RowFeeder(resizer.get()).Push(0, static_cast<int>(image->height), buffer.data(), pixels.rowBytes);
-  resizer->Store(rgb);
 }
 
 }  // namespace clip_image

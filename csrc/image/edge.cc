@@ -1,6 +1,8 @@
 // The C edge: plain arguments in, statuses and sentences out.
+#include <cstring>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "clip_image.h"
 #include "decode.h"
@@ -12,6 +14,7 @@
 using clip_image::Failure;
 
 struct clip_image_resizer {
+  std::vector<uint8_t> rgb;  // what comes out; copied to the caller at the end
   std::unique_ptr<clip_image::Resizer> resizer;
   std::unique_ptr<clip_image::RowFeeder> feeder;
 };
@@ -80,8 +83,9 @@ clip_image_status clip_image_resizer_open(int32_t width, int32_t height, clip_im
     clip_image::CheckOptions(options);
     clip_image::CheckSize(width, height, options->max_pixels);
     auto made = std::make_unique<clip_image_resizer>();
+    made->rgb.resize(static_cast<size_t>(options->output) * options->output * 3);
     made->resizer = clip_image::MakeResizer(clip_image::Fit(width, height, static_cast<int>(options->output)),
-                                            ToMode(mode));
+                                            ToMode(mode), made->rgb.data());
     made->feeder = std::make_unique<clip_image::RowFeeder>(made->resizer.get());
     *first_row = made->resizer->first_row();
     *end_row = made->resizer->end_row();
@@ -104,7 +108,7 @@ clip_image_status clip_image_resizer_finish(clip_image_resizer* resizer, uint8_t
       throw Failure(CLIP_IMAGE_INTERNAL,
                     "BUG: row " + std::to_string(resizer->resizer->next_row()) + " was never given");
     }
-    resizer->resizer->Store(pixels);
+    std::memcpy(pixels, resizer->rgb.data(), resizer->rgb.size());
   });
 }
 

@@ -13,9 +13,6 @@
 namespace clip_image {
 namespace {
 
-// The library gives up to 4 rows a call (vertical sampling of 4).
-constexpr int kRowsAtOnce = 4;
-
 std::string Sized(const JpegReader& reader, const std::string& reason) {
   return std::to_string(reader.width()) + "×" + std::to_string(reader.height()) + ": " + reason;
 }
@@ -36,12 +33,18 @@ void DecodeRows(JpegReader* reader, Resizer* resizer) {
   if (!reader->SkipTo(resizer->first_row())) throw Invalid(Sized(*reader, reader->error()));
   while (!resizer->complete()) {
     const int wanted = std::min(kRowsAtOnce, resizer->end_row() - reader->row());
-    const int count = reader->Read(rows, wanted);
-    if (count == 0) throw Invalid(Sized(*reader, reader->error()));
-    for (int i = 0; i < count; ++i) {
-      if (resizer->mode() == Mode::kCmyk) Invert(rows[i], bytes);
-      resizer->Push(rows[i] + skipped);
+    // The library gives as many rows a call as it has colour rows ready, one or two as a rule.
+    for (int count = 0; count < wanted;) {
+      const int more = reader->Read(rows + count, wanted - count);
+      if (more == 0) throw Invalid(Sized(*reader, reader->error()));
+      count += more;
     }
+    if (resizer->mode() == Mode::kCmyk) {
+      for (int i = 0; i < wanted; ++i) Invert(rows[i], bytes);
+    }
+    const uint8_t* inside[kRowsAtOnce];
+    for (int i = 0; i < wanted; ++i) inside[i] = rows[i] + skipped;
+    resizer->Push(inside, wanted);
   }
 }
 
@@ -56,13 +59,12 @@ void DecodeJpeg(const uint8_t* data, size_t length, const clip_image_options& op
     throw Invalid(Sized(reader, std::to_string(components) + " components; 1, 3 and 4 are supported"));
   }
   const Geometry geometry = Fit(reader.width(), reader.height(), static_cast<int>(options.output));
-  const auto resizer = MakeResizer(geometry, components == 4 ? Mode::kCmyk : Mode::kRgbx);
+  const auto resizer = MakeResizer(geometry, components == 4 ? Mode::kCmyk : Mode::kRgbx, rgb);
   if (!reader.Start(resizer->first_column(), resizer->end_column())) {
     throw Invalid(Sized(reader, reader.error()));
   }
   DecodeRows(&reader, resizer.get());
   if (!reader.Finish()) throw Invalid(Sized(reader, reader.error()));
-  resizer->Store(rgb);
 }
 
 }  // namespace clip_image

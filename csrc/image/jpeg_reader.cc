@@ -101,9 +101,9 @@ bool JpegReader::ReadHeader() {
   return true;
 }
 
-// What the interpolation of colours reaches to the sides, rounded up to whole blocks: one more minimum coded
-// unit.
-int JpegReader::MarginColumns() const { return info_.max_h_samp_factor * DCTSIZE; }
+// At the sides of what is decoded the interpolation of colours has no neighbour, so the outermost colour
+// sample is wrong there. It covers max_h_samp_factor columns.
+int JpegReader::MarginColumns() const { return 2 * info_.max_h_samp_factor; }
 
 bool JpegReader::Start(int first_column, int end_column) {
   if (setjmp(errors_.jump)) return Fail();

@@ -1,13 +1,14 @@
 // libjpeg-turbo behind calls that return false instead of jumping.
 #pragma once
-
-#include <jpeglib.h>
-
 #include <csetjmp>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>  // jpeglib.h needs FILE
+#include <cstdio>
 #include <string>
+
+// clang-format off: it needs size_t and FILE before it
+#include <jpeglib.h>
+// clang-format on
 
 namespace clip_image {
 

@@ -18,6 +18,9 @@ inline constexpr size_t kRowPadding = 64;
 // Rows that the vertical kernel reads and writes are a multiple of this long (before the padding).
 inline constexpr size_t kRowAlignment = 64;
 
+// Rows that go through the horizontal kernel together, at most.
+inline constexpr int kRowsAtOnce = 4;
+
 inline size_t RowBytes(int pixels) {
   return (static_cast<size_t>(pixels) * 4 + kRowAlignment - 1) / kRowAlignment * kRowAlignment;
 }
@@ -43,8 +46,9 @@ struct Kernels {
   // Packs `axis`, made by Windowed, for rows whose first pixel is input axis.first().
   PackedColumns (*pack_columns)(const Axis& axis);
   PackedRows (*pack_rows)(const Axis& axis);
-  // Writes axis.count pixels to `out` (which has room for RowBytes of them) from the row at `in`.
-  void (*horizontal)(const PackedColumns& axis, const uint8_t* in, uint8_t* out);
+  // For each of `rows` rows (1 to kRowsAtOnce): writes axis.count pixels to out[r], which has room for
+  // RowBytes of them, from the row at in[r]. Several rows at a time spare loading the weights for each.
+  void (*horizontal)(const PackedColumns& axis, const uint8_t* const* in, uint8_t* const* out, int rows);
   // out[i] = the sum of rows[t][i] times weight t of the packed row `weights`, for t below `taps`, a multiple
   // of four (rows past the real taps may be any readable ones), and i below `bytes`, a multiple of
   // kRowAlignment.

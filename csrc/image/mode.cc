@@ -97,9 +97,9 @@ void StoreRgb(Mode mode, bool premultiplied, const uint8_t* in, int count, uint8
     }
     return;
   }
-  for (int i = 0; i < count; ++i) {
-    for (int c = 0; c < 3; ++c) rgb[3 * i + c] = in[4 * i + c];
-  }
+  // Four bytes are written for three; the next pixel overwrites the fourth.
+  for (int i = 0; i + 1 < count; ++i) std::memcpy(rgb + 3 * i, in + 4 * i, 4);
+  std::memcpy(rgb + 3 * (count - 1), in + 4 * (count - 1), 3);
 }
 
 }  // namespace clip_image

@@ -22,7 +22,7 @@ PackedColumns PackColumns(const Axis& axis) {
 
 PackedRows PackRows(const Axis& axis) { return {static_cast<size_t>(axis.stride), axis.fixed}; }
 
-void Horizontal(const PackedColumns& axis, const uint8_t* in, uint8_t* out) {
+void OneRow(const PackedColumns& axis, const uint8_t* in, uint8_t* out) {
   const int taps = axis.chunks * 4;
   const int32_t* weight = axis.data.data();
   for (int i = 0; i < axis.count; ++i, weight += taps) {
@@ -33,6 +33,10 @@ void Horizontal(const PackedColumns& axis, const uint8_t* in, uint8_t* out) {
     }
     for (int c = 0; c < 4; ++c) out[4 * i + c] = Clamp(sum[c]);
   }
+}
+
+void Horizontal(const PackedColumns& axis, const uint8_t* const* in, uint8_t* const* out, int rows) {
+  for (int r = 0; r < rows; ++r) OneRow(axis, in[r], out[r]);
 }
 
 void Vertical(const uint8_t* const* rows, const int32_t* weights, int taps, uint8_t* out, size_t bytes) {

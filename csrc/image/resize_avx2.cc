@@ -24,30 +24,26 @@ int32_t Low(int32_t first, int32_t second) {
   return Pair(first & kMask, second & kMask);
 }
 
-// Two output pixels at a time, one in each half of a vector. For every four taps there are 32 numbers: high
-// digits of taps 0 and 1 (four times for the four channels; left pixel, then right pixel), of taps 2 and 3,
-// low digits likewise.
+// Two output pixels at a time, one in each half of a vector. For every four taps there are 8 numbers: high
+// digits of taps 0 and 1 of the left pixel, then of the right one; of taps 2 and 3; low digits likewise.
 PackedColumns PackColumns(const Axis& axis) {
   PackedColumns packed;
   packed.count = axis.count;
   packed.chunks = axis.stride / 4;
   const int groups = (axis.count + 1) / 2;
   packed.offset.resize(groups * 2);
-  packed.data.resize(static_cast<size_t>(groups) * packed.chunks * 32);
+  packed.data.resize(static_cast<size_t>(groups) * packed.chunks * 8);
   int32_t* to = packed.data.data();
   for (int group = 0; group < groups; ++group) {
     const int pixel[2] = {group * 2, group * 2 + 1 < axis.count ? group * 2 + 1 : group * 2};
     for (int p = 0; p < 2; ++p) packed.offset[group * 2 + p] = 4 * (axis.start[pixel[p]] - axis.first());
-    for (int chunk = 0; chunk < packed.chunks; ++chunk, to += 32) {
+    for (int chunk = 0; chunk < packed.chunks; ++chunk, to += 8) {
       for (int p = 0; p < 2; ++p) {
         const int32_t* k = &axis.fixed[static_cast<size_t>(pixel[p]) * axis.stride + chunk * 4];
-        for (int channel = 0; channel < 4; ++channel) {
-          const int lane = p * 4 + channel;
-          to[lane] = High(k[0], k[1]);
-          to[8 + lane] = High(k[2], k[3]);
-          to[16 + lane] = Low(k[0], k[1]);
-          to[24 + lane] = Low(k[2], k[3]);
-        }
+        to[p] = High(k[0], k[1]);
+        to[2 + p] = High(k[2], k[3]);
+        to[4 + p] = Low(k[0], k[1]);
+        to[6 + p] = Low(k[2], k[3]);
       }
     }
   }
@@ -72,38 +68,63 @@ __attribute__((target("avx2"))) inline __m256i Combine(__m256i high, __m256i low
   return _mm256_srai_epi32(sum, kFixedBits);
 }
 
-__attribute__((target("avx2"))) void Horizontal(const PackedColumns& axis, const uint8_t* in, uint8_t* out) {
+__attribute__((target("avx2"))) inline void StoreTwo(__m256i value, uint8_t* out) {
+  const __m256i words = _mm256_packs_epi32(value, value);
+  const __m256i bytes = _mm256_packus_epi16(words, words);
+  const uint32_t pixel0 = static_cast<uint32_t>(_mm256_extract_epi32(bytes, 0));
+  const uint32_t pixel1 = static_cast<uint32_t>(_mm256_extract_epi32(bytes, 4));
+  __builtin_memcpy(out, &pixel0, 4);
+  __builtin_memcpy(out + 4, &pixel1, 4);
+}
+
+template <int kRows>
+__attribute__((target("avx2"))) void SomeRows(const PackedColumns& axis, const uint8_t* const* in,
+                                              uint8_t* const* out) {
   // Bytes r g b x of two neighbouring pixels to 16-bit pairs (r r) (g g) (b b) (x x).
   const __m256i first =
       _mm256_broadcastsi128_si256(_mm_setr_epi8(0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1));
   const __m256i second = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(8, -1, 12, -1, 9, -1, 13, -1, 10, -1, 14, -1, 11, -1, 15, -1));
+  // Number 2 i of eight to the left half, number 2 i + 1 to the right one.
+  const __m256i spread = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
+  const __m256i two = _mm256_set1_epi32(2);
   const int groups = static_cast<int>(axis.offset.size() / 2);
   const __m256i* weight = reinterpret_cast<const __m256i*>(axis.data.data());
   for (int group = 0; group < groups; ++group) {
-    const uint8_t* left = in + axis.offset[group * 2];
-    const uint8_t* right = in + axis.offset[group * 2 + 1];
-    __m256i high = _mm256_setzero_si256();
-    __m256i low = _mm256_setzero_si256();
-    for (int chunk = 0; chunk < axis.chunks; ++chunk, left += 16, right += 16, weight += 4) {
-      const __m256i pixels = _mm256_inserti128_si256(
-          _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(left))),
-          _mm_loadu_si128(reinterpret_cast<const __m128i*>(right)), 1);
-      const __m256i pair0 = _mm256_shuffle_epi8(pixels, first);
-      const __m256i pair1 = _mm256_shuffle_epi8(pixels, second);
-      high = _mm256_add_epi32(high, _mm256_madd_epi16(pair0, _mm256_loadu_si256(weight)));
-      high = _mm256_add_epi32(high, _mm256_madd_epi16(pair1, _mm256_loadu_si256(weight + 1)));
-      low = _mm256_add_epi32(low, _mm256_madd_epi16(pair0, _mm256_loadu_si256(weight + 2)));
-      low = _mm256_add_epi32(low, _mm256_madd_epi16(pair1, _mm256_loadu_si256(weight + 3)));
+    const int32_t left = axis.offset[group * 2];
+    const int32_t right = axis.offset[group * 2 + 1];
+    __m256i high[kRows], low[kRows];
+    for (int r = 0; r < kRows; ++r) high[r] = low[r] = _mm256_setzero_si256();
+    for (int chunk = 0; chunk < axis.chunks; ++chunk, ++weight) {
+      const __m256i packed = _mm256_loadu_si256(weight);
+      __m256i index = spread;
+      const __m256i high01 = _mm256_permutevar8x32_epi32(packed, index);
+      index = _mm256_add_epi32(index, two);
+      const __m256i high23 = _mm256_permutevar8x32_epi32(packed, index);
+      index = _mm256_add_epi32(index, two);
+      const __m256i low01 = _mm256_permutevar8x32_epi32(packed, index);
+      index = _mm256_add_epi32(index, two);
+      const __m256i low23 = _mm256_permutevar8x32_epi32(packed, index);
+      for (int r = 0; r < kRows; ++r) {
+        const uint8_t* row = in[r] + static_cast<size_t>(chunk) * 16;
+        const __m256i pixels = _mm256_inserti128_si256(
+            _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row + left))),
+            _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + right)), 1);
+        const __m256i pair0 = _mm256_shuffle_epi8(pixels, first);
+        const __m256i pair1 = _mm256_shuffle_epi8(pixels, second);
+        high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(pair0, high01));
+        high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(pair1, high23));
+        low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(pair0, low01));
+        low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(pair1, low23));
+      }
     }
-    const __m256i value = Combine(high, low);
-    const __m256i words = _mm256_packs_epi32(value, value);
-    const __m256i bytes = _mm256_packus_epi16(words, words);
-    const uint32_t pixel0 = static_cast<uint32_t>(_mm256_extract_epi32(bytes, 0));
-    const uint32_t pixel1 = static_cast<uint32_t>(_mm256_extract_epi32(bytes, 4));
-    __builtin_memcpy(out + group * 8, &pixel0, 4);
-    __builtin_memcpy(out + group * 8 + 4, &pixel1, 4);
+    for (int r = 0; r < kRows; ++r) StoreTwo(Combine(high[r], low[r]), out[r] + group * 8);
   }
+}
+
+void Horizontal(const PackedColumns& axis, const uint8_t* const* in, uint8_t* const* out, int rows) {
+  for (; rows >= 2; rows -= 2, in += 2, out += 2) SomeRows<2>(axis, in, out);
+  if (rows == 1) SomeRows<1>(axis, in, out);
 }
 
 // 32 bytes at a time, two rows at a time.

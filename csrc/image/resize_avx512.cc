@@ -12,37 +12,29 @@
 namespace clip_image {
 namespace {
 
-struct Digits {
-  int8_t d[3];
-};
-
-Digits Split(int32_t k) {
-  Digits digits;
-  for (int i = 0; i < 2; ++i) {
-    digits.d[i] = static_cast<int8_t>(k & 0xff);
-    k = (k - digits.d[i]) >> 8;
+// Digits 0, 1 and 2 of four weights, one byte each.
+void FourDigits(const int32_t* weights, int32_t digits[3]) {
+  uint32_t four[3] = {0, 0, 0};
+  for (int t = 0; t < 4; ++t) {
+    int32_t k = weights[t];
+    for (int digit = 0; digit < 3; ++digit) {
+      const auto low = static_cast<int8_t>(k & 0xff);
+      four[digit] |= static_cast<uint32_t>(static_cast<uint8_t>(low)) << (8 * t);
+      k = (k - low) >> 8;
+    }
   }
-  digits.d[2] = static_cast<int8_t>(k);
-  return digits;
+  for (int digit = 0; digit < 3; ++digit) digits[digit] = static_cast<int32_t>(four[digit]);
 }
 
-// Digit number `digit` of four weights, one byte each.
-int32_t FourDigits(const int32_t* k, int digit) {
-  uint32_t four = 0;
-  for (int t = 0; t < 4; ++t)
-    four |= static_cast<uint32_t>(static_cast<uint8_t>(Split(k[t]).d[digit])) << (8 * t);
-  return static_cast<int32_t>(four);
-}
-
-// Four output pixels at a time, one in each quarter of a vector. For every four taps there are three vectors,
-// one for each digit; a quarter holds the same number four times, for the four channels.
+// Four output pixels at a time, one in each quarter of a vector. For every four taps there are 12 numbers:
+// digit 0 of the four pixels, then digits 1 and 2; a number is that digit of the four taps.
 PackedColumns PackColumns(const Axis& axis) {
   PackedColumns packed;
   packed.count = axis.count;
   packed.chunks = axis.stride / 4;
   const int groups = (axis.count + 3) / 4;
   packed.offset.resize(groups * 4);
-  packed.data.resize(static_cast<size_t>(groups) * packed.chunks * 48);
+  packed.data.resize(static_cast<size_t>(groups) * packed.chunks * 12);
   int32_t* to = packed.data.data();
   for (int group = 0; group < groups; ++group) {
     int pixel[4];
@@ -50,10 +42,11 @@ PackedColumns PackColumns(const Axis& axis) {
       pixel[p] = group * 4 + p < axis.count ? group * 4 + p : group * 4;
       packed.offset[group * 4 + p] = 4 * (axis.start[pixel[p]] - axis.first());
     }
-    for (int chunk = 0; chunk < packed.chunks; ++chunk, to += 48) {
-      for (int lane = 0; lane < 16; ++lane) {
-        const int32_t* k = &axis.fixed[static_cast<size_t>(pixel[lane / 4]) * axis.stride + chunk * 4];
-        for (int digit = 0; digit < 3; ++digit) to[digit * 16 + lane] = FourDigits(k, digit);
+    for (int chunk = 0; chunk < packed.chunks; ++chunk, to += 12) {
+      for (int p = 0; p < 4; ++p) {
+        int32_t digits[3];
+        FourDigits(&axis.fixed[static_cast<size_t>(pixel[p]) * axis.stride + chunk * 4], digits);
+        for (int digit = 0; digit < 3; ++digit) to[digit * 4 + p] = digits[digit];
       }
     }
   }
@@ -66,8 +59,7 @@ PackedRows PackRows(const Axis& axis) {
   packed.stride = static_cast<size_t>(axis.stride) / 4 * 3;
   packed.data.resize(packed.stride * axis.count);
   for (size_t group = 0; group * 4 < axis.fixed.size(); ++group) {
-    for (int digit = 0; digit < 3; ++digit)
-      packed.data[group * 3 + digit] = FourDigits(&axis.fixed[group * 4], digit);
+    FourDigits(&axis.fixed[group * 4], &packed.data[group * 3]);
   }
   return packed;
 }
@@ -84,34 +76,77 @@ CLIP_AVX512 inline __m128i Load(const uint8_t* at) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
 }
 
-CLIP_AVX512 void Horizontal(const PackedColumns& axis, const uint8_t* in, uint8_t* out) {
+// Four pixels of 16 bytes each, one in each quarter.
+CLIP_AVX512 inline __m512i Gather(const uint8_t* row, const int32_t* offset) {
+  __m512i pixels = _mm512_castsi128_si512(Load(row + offset[0]));
+  pixels = _mm512_inserti32x4(pixels, Load(row + offset[1]), 1);
+  pixels = _mm512_inserti32x4(pixels, Load(row + offset[2]), 2);
+  return _mm512_inserti32x4(pixels, Load(row + offset[3]), 3);
+}
+
+// The four numbers at `four`, each to the whole of its quarter.
+CLIP_AVX512 inline __m512i Spread(const int32_t* four) {
+  const __m512i quarters = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  const __m128i numbers = _mm_loadu_si128(reinterpret_cast<const __m128i*>(four));
+  return _mm512_permutexvar_epi32(quarters, _mm512_castsi128_si512(numbers));
+}
+
+// kChunks is axis.chunks where that is known when compiling, 0 otherwise: unrolled, the sums stay in their
+// registers.
+template <int kRows, int kChunks>
+CLIP_AVX512 void SomeRows(const PackedColumns& axis, const uint8_t* const* in, uint8_t* const* out) {
   // r g b x of four neighbouring pixels to (r r r r) (g g g g) (b b b b) (x x x x).
   const __m512i transpose =
       _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
   const int groups = static_cast<int>(axis.offset.size() / 4);
+  const int chunks = kChunks == 0 ? axis.chunks : kChunks;
   const int32_t* weight = axis.data.data();
   for (int group = 0; group < groups; ++group) {
     const int32_t* offset = &axis.offset[group * 4];
-    const uint8_t* at0 = in + offset[0];
-    const uint8_t* at1 = in + offset[1];
-    const uint8_t* at2 = in + offset[2];
-    const uint8_t* at3 = in + offset[3];
-    __m512i sum0 = _mm512_setzero_si512();
-    __m512i sum1 = _mm512_setzero_si512();
-    __m512i sum2 = _mm512_setzero_si512();
-    for (int chunk = 0; chunk < axis.chunks; ++chunk, weight += 48) {
-      const size_t step = static_cast<size_t>(chunk) * 16;
-      __m512i pixels = _mm512_castsi128_si512(Load(at0 + step));
-      pixels = _mm512_inserti32x4(pixels, Load(at1 + step), 1);
-      pixels = _mm512_inserti32x4(pixels, Load(at2 + step), 2);
-      pixels = _mm512_inserti32x4(pixels, Load(at3 + step), 3);
-      pixels = _mm512_shuffle_epi8(pixels, transpose);
-      sum0 = _mm512_dpbusd_epi32(sum0, pixels, _mm512_loadu_si512(weight));
-      sum1 = _mm512_dpbusd_epi32(sum1, pixels, _mm512_loadu_si512(weight + 16));
-      sum2 = _mm512_dpbusd_epi32(sum2, pixels, _mm512_loadu_si512(weight + 32));
+    __m512i sum0[kRows], sum1[kRows], sum2[kRows];
+    for (int r = 0; r < kRows; ++r) sum0[r] = sum1[r] = sum2[r] = _mm512_setzero_si512();
+#pragma GCC unroll 8
+    for (int chunk = 0; chunk < chunks; ++chunk, weight += 12) {
+      const __m512i digit0 = Spread(weight);
+      const __m512i digit1 = Spread(weight + 4);
+      const __m512i digit2 = Spread(weight + 8);
+      for (int r = 0; r < kRows; ++r) {
+        const __m512i pixels =
+            _mm512_shuffle_epi8(Gather(in[r] + static_cast<size_t>(chunk) * 16, offset), transpose);
+        sum0[r] = _mm512_dpbusd_epi32(sum0[r], pixels, digit0);
+        sum1[r] = _mm512_dpbusd_epi32(sum1[r], pixels, digit1);
+        sum2[r] = _mm512_dpbusd_epi32(sum2[r], pixels, digit2);
+      }
     }
-    const __m512i value = _mm512_max_epi32(Combine(sum2, sum1, sum0), _mm512_setzero_si512());
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + group * 16), _mm512_cvtusepi32_epi8(value));
+    for (int r = 0; r < kRows; ++r) {
+      const __m512i value = _mm512_max_epi32(Combine(sum2[r], sum1[r], sum0[r]), _mm512_setzero_si512());
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out[r] + group * 16), _mm512_cvtusepi32_epi8(value));
+    }
+  }
+}
+
+template <int kChunks>
+void AnyRows(const PackedColumns& axis, const uint8_t* const* in, uint8_t* const* out, int rows) {
+  for (; rows >= 4; rows -= 4, in += 4, out += 4) SomeRows<4, kChunks>(axis, in, out);
+  for (; rows > 0; --rows, ++in, ++out) SomeRows<1, kChunks>(axis, in, out);
+}
+
+void Horizontal(const PackedColumns& axis, const uint8_t* const* in, uint8_t* const* out, int rows) {
+  switch (axis.chunks) {
+    case 1:
+      return AnyRows<1>(axis, in, out, rows);
+    case 2:
+      return AnyRows<2>(axis, in, out, rows);
+    case 3:
+      return AnyRows<3>(axis, in, out, rows);
+    case 4:
+      return AnyRows<4>(axis, in, out, rows);
+    case 5:
+      return AnyRows<5>(axis, in, out, rows);
+    case 6:
+      return AnyRows<6>(axis, in, out, rows);
+    default:
+      return AnyRows<0>(axis, in, out, rows);
   }
 }
 

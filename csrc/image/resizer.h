@@ -27,12 +27,11 @@ class Resizer {
   bool complete() const { return next_row_ >= end_row_; }
   int next_row() const { return next_row_; }
 
-  // Takes the next needed row, next_row(). `row` points at the pixel of first_column(). 8-bit modes:
-  // four-byte pixels as LoadPixels makes them, premultiplied if premultiplied() says so, readable for
-  // kRowPadding bytes after end_column(). 16-bit modes: uint16. Allocates nothing and throws nothing.
-  virtual void Push(const uint8_t* row) = 0;
-  // Writes size x size x 3 bytes; complete() must be true.
-  virtual void Store(uint8_t* rgb) const = 0;
+  // Takes the next needed rows, next_row() and following; 1 to kRowsAtOnce of them, and not past end_row(). A
+  // row points at the pixel of first_column(). 8-bit modes: four-byte pixels as LoadPixels makes them,
+  // premultiplied if premultiplied() says so, readable for kRowPadding bytes after end_column(). 16-bit
+  // modes: uint16. Allocates nothing and throws nothing.
+  virtual void Push(const uint8_t* const* rows, int count) = 0;
 
   Mode mode() const { return mode_; }
   bool premultiplied() const {
@@ -40,10 +39,14 @@ class Resizer {
   }
 
  protected:
-  Resizer(const Geometry& geometry, Mode mode) : geometry_(geometry), mode_(mode) {}
+  Resizer(const Geometry& geometry, Mode mode, uint8_t* rgb) : geometry_(geometry), mode_(mode), rgb_(rgb) {}
+
+  // Row `y` of what comes out.
+  uint8_t* rgb_row(int y) { return rgb_ + static_cast<size_t>(y) * geometry_.size * 3; }
 
   Geometry geometry_;
   Mode mode_;
+  uint8_t* rgb_;
   int first_row_ = 0;
   int end_row_ = 0;
   int first_column_ = 0;
@@ -51,11 +54,13 @@ class Resizer {
   int next_row_ = 0;
 };
 
-// Makes the resizer that fits the mode.
-std::unique_ptr<Resizer> MakeResizer(const Geometry& geometry, Mode mode);
+// Makes the resizer that fits the mode. It writes size x size x 3 bytes to `rgb`, which must outlive it; they
+// are whole once complete().
+std::unique_ptr<Resizer> MakeResizer(const Geometry& geometry, Mode mode, uint8_t* rgb);
 // The same for the 8-bit modes with a given form of the kernels.
-std::unique_ptr<Resizer> MakeResizer8(const Geometry& geometry, Mode mode, const Kernels& kernels);
+std::unique_ptr<Resizer> MakeResizer8(const Geometry& geometry, Mode mode, uint8_t* rgb,
+                                      const Kernels& kernels);
 // The same for 16-bit gray.
-std::unique_ptr<Resizer> MakeResizer16(const Geometry& geometry, Mode mode);
+std::unique_ptr<Resizer> MakeResizer16(const Geometry& geometry, Mode mode, uint8_t* rgb);
 
 }  // namespace clip_image

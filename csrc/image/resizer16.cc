@@ -12,7 +12,7 @@ namespace {
 
 class Resizer16 : public Resizer {
  public:
-  Resizer16(const Geometry& geometry, Mode mode) : Resizer(geometry, mode) {
+  Resizer16(const Geometry& geometry, Mode mode, uint8_t* rgb) : Resizer(geometry, mode, rgb) {
     const int size = geometry.size;
     if (geometry.resampled) {
       columns_ = MakeAxis(geometry.width, geometry.resized_width, geometry.left, size);
@@ -30,10 +30,15 @@ class Resizer16 : public Resizer {
     ring_.resize(static_cast<size_t>(ring_width_) * rows_.max_taps);
     input_.resize(width_);
     between_.resize(width_);
-    output_.resize(static_cast<size_t>(size) * size);
+    line_.resize(size);
   }
 
-  void Push(const uint8_t* row) override {
+  void Push(const uint8_t* const* rows, int count) override {
+    for (int i = 0; i < count; ++i) PushOne(rows[i]);
+  }
+
+ private:
+  void PushOne(const uint8_t* row) {
     for (int x = 0; x < width_; ++x) {
       uint16_t value;
       std::memcpy(&value, row + 2 * x, 2);
@@ -49,14 +54,6 @@ class Resizer16 : public Resizer {
     while (done_ < rows_.count && rows_.start[done_] + rows_.taps[done_] <= next_row_) Emit(done_++);
   }
 
-  void Store(uint8_t* rgb) const override {
-    for (const int32_t value : output_) {
-      std::memset(rgb, std::clamp(value, 0, 255), 3);
-      rgb += 3;
-    }
-  }
-
- private:
   static Axis Identity(int offset, int count) {
     Axis axis;
     axis.count = count;
@@ -96,12 +93,16 @@ class Resizer16 : public Resizer {
   }
 
   void Emit(int y) {
-    int32_t* out = &output_[static_cast<size_t>(y) * geometry_.size];
     if (geometry_.height_first) {
       Vertical(y, between_.data());
-      Horizontal(between_.data(), out);
+      Horizontal(between_.data(), line_.data());
     } else {
-      Vertical(y, out);
+      Vertical(y, line_.data());
+    }
+    uint8_t* rgb = rgb_row(y);
+    for (const int32_t value : line_) {
+      std::memset(rgb, std::clamp(value, 0, 255), 3);
+      rgb += 3;
     }
   }
 
@@ -113,13 +114,13 @@ class Resizer16 : public Resizer {
   std::vector<int32_t> ring_;
   std::vector<int32_t> input_;
   std::vector<int32_t> between_;
-  std::vector<int32_t> output_;
+  std::vector<int32_t> line_;
 };
 
 }  // namespace
 
-std::unique_ptr<Resizer> MakeResizer16(const Geometry& geometry, Mode mode) {
-  return std::make_unique<Resizer16>(geometry, mode);
+std::unique_ptr<Resizer> MakeResizer16(const Geometry& geometry, Mode mode, uint8_t* rgb) {
+  return std::make_unique<Resizer16>(geometry, mode, rgb);
 }
 
 }  // namespace clip_image

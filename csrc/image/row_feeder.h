@@ -19,8 +19,9 @@ class RowFeeder {
 
  private:
   Resizer* resizer_;
-  bool wide_;                     // 16-bit modes go through as they are
-  std::vector<uint8_t> scratch_;  // one row of four-byte pixels and the padding
+  bool wide_;  // 16-bit modes go through as they are
+  size_t scratch_stride_ = 0;
+  std::vector<uint8_t> scratch_;  // rows of four-byte pixels and the padding, kRowsAtOnce of them
 };
 
 }  // namespace clip_image

@@ -88,9 +88,8 @@ void DecodeWebp(const uint8_t* data, size_t length, const clip_image_options& op
     throw Failure(failure.status(), sized + failure.what());
   }
   const auto resizer = MakeResizer(Fit(width, height, static_cast<int>(options.output)),
-                                   features.has_alpha ? Mode::kRgba : Mode::kRgbx);
+                                   features.has_alpha ? Mode::kRgba : Mode::kRgbx, rgb);
   RowFeeder(resizer.get()).Push(0, height, canvas.get(), stride);
-  resizer->Store(rgb);
 }
 
 }  // namespace clip_image

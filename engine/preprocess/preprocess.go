@@ -59,7 +59,7 @@ func Image(dst, data []byte, size int, l Limits) error {
 	l = l.withDefaults()
 	format := Format(data)
 	if int64(len(data)) > l.MaxBytes {
-		return &Error{Format: format, Reason: fmt.Sprintf("%d bytes are more than the limit of %d", len(data), l.MaxBytes)}
+		return &Error{Format: format, Reason: fmt.Sprintf("the file has %d bytes, more than the limit of %d", len(data), l.MaxBytes)}
 	}
 	decode := decoders[format]
 	if decode == nil {

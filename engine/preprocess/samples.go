@@ -52,10 +52,3 @@ func unpackBig16(dst, src []byte, width int) {
 		binary.NativeEndian.PutUint16(dst[2*x:], binary.BigEndian.Uint16(src[2*x:]))
 	}
 }
-
-// unpackLittle16 does so for little-endian ones.
-func unpackLittle16(dst, src []byte, width int) {
-	for x := range width {
-		binary.NativeEndian.PutUint16(dst[2*x:], binary.LittleEndian.Uint16(src[2*x:]))
-	}
-}

@@ -2,8 +2,10 @@ package preprocess
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/zlib"
 	"encoding/binary"
+	"errors"
 	"io"
 
 	"golang.org/x/image/ccitt"
@@ -112,6 +114,11 @@ func (d *tiffDirectory) unpackBlock(j *job, data []byte, index int, b tiffBlock)
 		}
 		return nil, j.fail("the strip or tile at (%d, %d) is broken: %v", b.x, b.y, err)
 	}
+	// What follows the last row tells whether a checksum was wrong.
+	var one [1]byte
+	if n, err := reader.Read(one[:]); n == 0 && (errors.Is(err, zlib.ErrChecksum) || isCorrupt(err)) {
+		return nil, j.fail("the strip or tile at (%d, %d) is broken: %v", b.x, b.y, err)
+	}
 	if d.fillOrder == 2 && d.compression == 1 {
 		for i := range packed {
 			packed[i] = reverseBits(packed[i])
@@ -124,6 +131,11 @@ func (d *tiffDirectory) unpackBlock(j *job, data []byte, index int, b tiffBlock)
 		return nil, j.fail("predictor %d; 1 (none) and 2 (horizontal) are supported", d.predictor)
 	}
 	return packed, nil
+}
+
+func isCorrupt(err error) bool {
+	var corrupt flate.CorruptInputError
+	return errors.As(err, &corrupt)
 }
 
 // decompressor by the numbers of the compression tag.

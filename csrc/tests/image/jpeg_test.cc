@@ -133,9 +133,9 @@ TEST(Jpeg, TheSquareEqualsThatOfTheWholePicture) {
           const clip_image_options options = {sizeof(options), size, 1000000};
           std::vector<uint8_t> got(size * size * 3), want(size * size * 3);
           DecodeJpeg(bytes.data(), bytes.size(), options, got.data());
-          const auto resizer = MakeResizer(Fit(width, height, static_cast<int>(size)), Mode::kRgbx);
+          const auto resizer =
+              MakeResizer(Fit(width, height, static_cast<int>(size)), Mode::kRgbx, want.data());
           RowFeeder(resizer.get()).Push(0, height, whole.pixels.data(), static_cast<size_t>(width) * 4);
-          resizer->Store(want.data());
           ASSERT_EQ(got, want) << Name(o) << " to " << size;
         }
       }
@@ -143,27 +143,29 @@ TEST(Jpeg, TheSquareEqualsThatOfTheWholePicture) {
   }
 }
 
-// Every length that is too short is refused or gives the whole picture (bytes behind the last row do not
-// matter); none reads past the end.
+// Every length that is too short is refused, also where only rows below the square are missing, or gives the
+// whole picture (the end marker itself is not always needed); none reads past the end.
 TEST(Jpeg, CutAtEveryByte) {
-  for (const bool progressive : {false, true}) {
-    JpegOptions o;
-    o.width = 40;
-    o.height = 30;
-    o.progressive = progressive;
-    const std::vector<uint8_t> bytes = MakeJpeg(o);
-    const clip_image_options options = {sizeof(options), 16, 1000000};
-    std::vector<uint8_t> want(16 * 16 * 3);
-    DecodeJpeg(bytes.data(), bytes.size(), options, want.data());
-    for (size_t length = 0; length < bytes.size(); ++length) {
-      const std::vector<uint8_t> cut(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(length));
-      std::vector<uint8_t> got(16 * 16 * 3);
-      try {
-        DecodeJpeg(cut.data(), cut.size(), options, got.data());
-        EXPECT_EQ(got, want) << length;
-        EXPECT_GE(length + 4, bytes.size()) << "taken though cut early";
-      } catch (const Failure& failure) {
-        EXPECT_EQ(failure.status(), CLIP_IMAGE_INVALID);
+  for (const auto& [width, height] : std::vector<std::pair<int, int>>{{40, 30}, {24, 150}}) {
+    for (const bool progressive : {false, true}) {
+      JpegOptions o;
+      o.width = width;
+      o.height = height;
+      o.progressive = progressive;
+      const std::vector<uint8_t> bytes = MakeJpeg(o);
+      const clip_image_options options = {sizeof(options), 16, 1000000};
+      std::vector<uint8_t> want(16 * 16 * 3);
+      DecodeJpeg(bytes.data(), bytes.size(), options, want.data());
+      for (size_t length = 0; length < bytes.size(); ++length) {
+        const std::vector<uint8_t> cut(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(length));
+        std::vector<uint8_t> got(16 * 16 * 3);
+        try {
+          DecodeJpeg(cut.data(), cut.size(), options, got.data());
+          EXPECT_EQ(got, want) << length;
+          EXPECT_GE(length + 4, bytes.size()) << "taken though cut early";
+        } catch (const Failure& failure) {
+          EXPECT_EQ(failure.status(), CLIP_IMAGE_INVALID);
+        }
       }
     }
   }

@@ -21,12 +21,11 @@ std::vector<const Kernels*> VectorForms() {
 
 std::vector<uint8_t> Resize(const Geometry& geometry, Mode mode, const std::vector<uint8_t>& pixels,
                             const Kernels& kernels) {
-  const auto resizer = MakeResizer8(geometry, mode, kernels);
+  std::vector<uint8_t> rgb(static_cast<size_t>(geometry.size) * geometry.size * 3);
+  const auto resizer = MakeResizer8(geometry, mode, rgb.data(), kernels);
   const size_t stride = static_cast<size_t>(geometry.width) * PixelBytes(mode);
   RowFeeder(resizer.get()).Push(0, geometry.height, pixels.data(), stride);
   EXPECT_TRUE(resizer->complete());
-  std::vector<uint8_t> rgb(static_cast<size_t>(geometry.size) * geometry.size * 3);
-  resizer->Store(rgb.data());
   return rgb;
 }
 

@@ -1,9 +1,11 @@
 #include "pictures.h"
 
-#include <jpeglib.h>
-
 #include <cstdio>
 #include <cstdlib>
+
+// clang-format off: it needs size_t and FILE before it
+#include <jpeglib.h>
+// clang-format on
 
 namespace clip_image {
 

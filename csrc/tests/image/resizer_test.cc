@@ -57,10 +57,9 @@ TEST(Resizer, StreamingEqualsTwoWholePasses) {
                                                                                   {40, 36, 36}}) {
     const Geometry geometry = Fit(width, height, size);
     const std::vector<uint8_t> gray = NoiseBytes(static_cast<size_t>(width) * height, 11);
-    const auto resizer = MakeResizer(geometry, Mode::kGray);
-    RowFeeder(resizer.get()).Push(0, height, gray.data(), width);
     std::vector<uint8_t> rgb(static_cast<size_t>(size) * size * 3);
-    resizer->Store(rgb.data());
+    const auto resizer = MakeResizer(geometry, Mode::kGray, rgb.data());
+    RowFeeder(resizer.get()).Push(0, height, gray.data(), width);
     std::vector<uint8_t> first(static_cast<size_t>(size) * size);
     for (size_t i = 0; i < first.size(); ++i) {
       first[i] = rgb[3 * i];
@@ -77,17 +76,17 @@ TEST(Resizer, SixteenBitIsCutAtWhite) {
   std::vector<uint16_t> pixels(40 * 30, 300);
   std::fill_n(pixels.begin(), 600, 100);
   for (const Mode mode : {Mode::kGray16, Mode::kGray32}) {
-    const auto resizer = MakeResizer(geometry, mode);
-    RowFeeder(resizer.get()).Push(0, 30, reinterpret_cast<const uint8_t*>(pixels.data()), 80);
     std::vector<uint8_t> rgb(300);
-    resizer->Store(rgb.data());
+    const auto resizer = MakeResizer(geometry, mode, rgb.data());
+    RowFeeder(resizer.get()).Push(0, 30, reinterpret_cast<const uint8_t*>(pixels.data()), 80);
     EXPECT_EQ(rgb[0], 100);
     EXPECT_EQ(rgb[299], 255);
   }
 }
 
 TEST(Resizer, FeederRefusesAGap) {
-  const auto resizer = MakeResizer(Fit(10, 10, 5), Mode::kGray);
+  std::vector<uint8_t> rgb(5 * 5 * 3);
+  const auto resizer = MakeResizer(Fit(10, 10, 5), Mode::kGray, rgb.data());
   const std::vector<uint8_t> row(10);
   RowFeeder feeder(resizer.get());
   feeder.Push(0, 1, row.data(), 10);
