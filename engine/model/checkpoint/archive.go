@@ -45,19 +45,6 @@ func openArchive(file string, data []byte) (*archive, error) {
 	return a, nil
 }
 
-// has says whether an entry or folder of this name exists beside data.pkl.
-func (a *archive) has(name string) bool {
-	if _, ok := a.entries[a.prefix+name]; ok {
-		return true
-	}
-	for n := range a.entries {
-		if strings.HasPrefix(n, a.prefix+name+"/") {
-			return true
-		}
-	}
-	return false
-}
-
 // read returns the bytes of an entry, a part of the file.
 func (a *archive) read(name string) ([]byte, error) {
 	f, ok := a.entries[a.prefix+name]

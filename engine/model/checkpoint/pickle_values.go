@@ -26,7 +26,6 @@ type (
 		shape, strides []int
 	}
 	pyOpaque struct{ what string } // recognised and of no interest, e.g. a device
-	pyMark   struct{}
 )
 
 // get finds the value of a string key.

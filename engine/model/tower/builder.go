@@ -141,8 +141,7 @@ type product struct {
 	from, to       int    // rows that are used
 	scaled         int    // so many of the first rows (of the whole) are multiplied by scale
 	scale          float32
-	weightName     string // initializer name
-	columnsAreRows bool   // the weight is stored [columns, rows], as CLIP's projections are
+	columnsAreRows bool // the weight is stored [columns, rows], as CLIP's projections are
 }
 
 // linear multiplies x [..., columns], of the type of the products, by the transposed weight and adds the bias.
