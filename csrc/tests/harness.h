@@ -12,6 +12,17 @@ namespace clip_test {
 
 constexpr uint32_t kDim = 12, kImageRows = 3, kImageSize = 16, kTextRows = 4, kTextLength = 9;
 
+// The runtimes that the tests run on. OpenVINO opens a library with RTLD_DEEPBIND, which ends a program that
+// is built with the address sanitizer; with the other sanitizers it runs.
+inline const std::vector<const char*>& Runtimes() {
+#ifdef __SANITIZE_ADDRESS__
+  static const std::vector<const char*> all = {"onnxruntime"};
+#else
+  static const std::vector<const char*> all = {"openvino", "onnxruntime"};
+#endif
+  return all;
+}
+
 std::string GraphPath(const std::string& name);
 
 // The whole of a file in the folder of graphs; fails the test when it cannot be read.

@@ -62,12 +62,12 @@ TEST(Loader, CutsTheTextToFit) {
   EXPECT_EQ(clip_loader_open("/nowhere/at/all.so", nullptr, 0), nullptr);
 }
 
-TEST(Loader, RuntimesRefuseAnotherVersionOfTheAbi) {
-  for (const char* name : {"openvino", "onnxruntime"}) {
+TEST(Loader, OpensARuntimeOnce) {
+  for (const char* name : clip_test::Runtimes()) {
     const clip_runtime_api* api = clip_test::Open(name);
     ASSERT_NE(api, nullptr);
     EXPECT_EQ(api->abi, CLIP_RUNTIME_ABI);
-    EXPECT_EQ(api, clip_test::Open(name)) << "opening twice gives the same table";
+    EXPECT_EQ(api, clip_test::Open(name));
   }
 }
 

@@ -39,6 +39,16 @@ TEST(AtEdge, TurnsWhateverIsThrownIntoAStatus) {
   EXPECT_EQ(AtEdge(nullptr, 0, [] { throw 7; }), CLIP_INTERNAL);
 }
 
+Runtime* NoRuntime() { Fail(CLIP_UNAVAILABLE, "libx.so is too old"); }
+
+TEST(MakeApi, RefusesAnotherVersionAndALibraryThatDoesNotStart) {
+  char error[256] = "";
+  EXPECT_EQ(MakeApi(CLIP_RUNTIME_ABI + 1, NoRuntime, error, sizeof(error)), nullptr);
+  EXPECT_NE(std::string(error).find("speaks version 2"), std::string::npos) << error;
+  EXPECT_EQ(MakeApi(CLIP_RUNTIME_ABI, NoRuntime, error, sizeof(error)), nullptr);
+  EXPECT_STREQ(error, "libx.so is too old");
+}
+
 clip_status BatchStatus(uint32_t rows, uint32_t length, const SessionInfo& session, void* memory) {
   clip_batch batch = {sizeof(batch), rows, length, memory, static_cast<float*>(memory)};
   return AtEdge(nullptr, 0, [&] { CheckBatch(batch, session); });

@@ -147,7 +147,7 @@ TEST_P(Runtime, RefusesWrongBatchesAndGoesOn) {
   EXPECT_LT(Difference(output, Read<float>("text.output")), 1e-4);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Runtime, testing::Values("openvino", "onnxruntime"),
+INSTANTIATE_TEST_SUITE_P(All, Runtime, testing::ValuesIn(Runtimes()),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
