@@ -21,7 +21,7 @@ type RawResult struct {
 }
 
 // Raw runs every lane of a model without pause on batches of the given size. Texts are the captions of Captions,
-// padded as the scheduler pads them.
+// padded to the longest of the batch.
 func Raw(ctx context.Context, m *engine.Opened, kind string, batch int, warmup, duration time.Duration, seed uint64) (*RawResult, error) {
 	r := &RawResult{Kind: kind, Batch: batch, Lanes: len(m.Lanes)}
 	run, err := rawBatch(m, kind, batch, seed, r)
@@ -66,7 +66,6 @@ func rawBatch(m *engine.Opened, kind string, batch int, seed uint64, r *RawResul
 			rows[i] = m.Tokenizer.Append(nil, c, m.Checkpoint.ContextLength)
 			r.Length = max(r.Length, len(rows[i]))
 		}
-		r.Length = min((r.Length+7)/8*8, m.Checkpoint.ContextLength)
 		ids := make([]int32, batch*r.Length)
 		for i, row := range rows {
 			for j := range r.Length {

@@ -102,7 +102,7 @@ func (m *Model) enqueueTexts(chunk []item) {
 			m.drop(it)
 			continue
 		}
-		m.ready[TextTower].push(it, m.bucket(len(it.ids)))
+		m.ready[TextTower].push(it, bucket(len(it.ids)))
 	}
 	m.batches.Broadcast()
 }

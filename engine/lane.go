@@ -95,7 +95,7 @@ func (m *Model) fill(b *batch) {
 	for i := range b.items {
 		longest = max(longest, len(b.items[i].ids))
 	}
-	b.length = m.rowLength(longest)
+	b.length = m.rowLength(rows, longest)
 	b.ids = grow(b.ids, rows*b.length)
 	for i := range b.items {
 		row := b.ids[i*b.length : (i+1)*b.length]
