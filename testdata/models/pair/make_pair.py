@@ -1,10 +1,12 @@
 """Makes visual.onnx and textual.onnx from vit_gelu/ as a user's export has them: normalised float pixels, a
 convolution for the patches, int32 input_ids of a fixed length of 77 with an attention_mask that decides which position is
-pooled, and the weights of the image tower in a file of their own.
+pooled, and the weights of the image tower in a file of their own. ../pair_dynamic/ differs in everything that may: float16
+pixels, int64 ids of any length, and the names that clipd gives its own inputs and outputs.
 
     pip install numpy onnx safetensors && python make_pair.py
 """
 
+import contextlib
 import pathlib
 
 import numpy as np
@@ -68,11 +70,12 @@ class Graph:
         return h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=8)
 
 
-def visual():
+def visual(dynamic):
     g = Graph()
+    source, kind = ("pixels", T.FLOAT16) if dynamic else ("pixel_values", T.FLOAT)
     conv = W["visual.conv1.weight"]
     width, _, patch, _ = conv.shape
-    x = g.op("Conv", "pixel_values", g.const(conv), strides=[patch, patch])
+    x = g.op("Conv", g.op("Cast", source, to=T.FLOAT), g.const(conv), strides=[patch, patch])
     x = g.op("Transpose", g.op("Reshape", x, g.ints(0, width, -1)), perm=[0, 2, 1])
     batch = g.op("Gather", g.op("Shape", x), g.ints(0))
     shape = g.op("Concat", batch, g.ints(1, width), axis=0)
@@ -82,24 +85,33 @@ def visual():
         x = g.block(x, f"visual.transformer.resblocks.{i}.", 2, None)
     x = g.op("Gather", g.norm(x, "visual.ln_post"), g.const(0, np.int64), axis=1)
     g.op("MatMul", x, g.const(W["visual.proj"]), name="image_features")
-    return g.model([h.make_tensor_value_info("pixel_values", T.FLOAT, ["batch", 3, 64, 64])], "image_features")
+    return g.model([h.make_tensor_value_info(source, kind, ["batch", 3, 64, 64])], "image_features")
 
 
-def textual():
+def textual(dynamic):
     g = Graph()
-    x = g.op("Add", g.op("Gather", g.const(W["token_embedding.weight"]), "input_ids"), g.const(W["positional_embedding"]))
-    mask = g.const(np.triu(np.full((77, 77), -1e9), 1))
+    ids, kind, length, output = ("ids", T.INT64, "length", "embedding") if dynamic else ("input_ids", T.INT32, 77, "text_features")
+    positions, mask = g.const(W["positional_embedding"]), g.const(np.triu(np.full((77, 77), -1e9), 1))
+    if dynamic:
+        end = g.op("Slice", g.op("Shape", ids), g.ints(1), g.ints(2))
+        positions = g.op("Slice", positions, g.ints(0), end, g.ints(0))
+        mask = g.op("Slice", mask, g.ints(0, 0), g.op("Concat", end, end, axis=0), g.ints(0, 1))
+    x = g.op("Add", g.op("Gather", g.const(W["token_embedding.weight"]), ids), positions)
     for i in range(2):
         x = g.block(x, f"transformer.resblocks.{i}.", 4, mask)
     x = g.norm(x, "ln_final")
     live = g.op("ReduceSum", g.op("Cast", "attention_mask", to=T.INT64), g.ints(1), keepdims=0)
     last = g.op("Unsqueeze", g.op("Sub", live, g.const(1, np.int64)), g.ints(1))
     x = g.op("GatherND", x, last, batch_dims=1)
-    g.op("MatMul", x, g.const(W["text_projection"]), name="text_features")
-    inputs = [h.make_tensor_value_info(name, T.INT32, ["batch", 77]) for name in ("input_ids", "attention_mask")]
-    return g.model(inputs, "text_features")
+    g.op("MatMul", x, g.const(W["text_projection"]), name=output)
+    inputs = [h.make_tensor_value_info(name, kind, ["batch", length]) for name in (ids, "attention_mask")]
+    return g.model(inputs, output)
 
 
 if __name__ == "__main__":
-    onnx.save(visual(), HERE / "visual.onnx", save_as_external_data=True, location="visual.bin", size_threshold=1024)
-    onnx.save(textual(), HERE / "textual.onnx")
+    for folder, dynamic in ((HERE, False), (HERE.parent / "pair_dynamic", True)):
+        folder.mkdir(exist_ok=True)
+        (folder / "visual.bin").unlink(missing_ok=True)
+        with contextlib.chdir(folder):  # where onnx looks whether visual.bin exists
+            onnx.save(visual(dynamic), "visual.onnx", save_as_external_data=True, location="visual.bin", size_threshold=1024)
+            onnx.save(textual(dynamic), "textual.onnx")
