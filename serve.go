@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -50,14 +51,14 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 	if err != nil {
 		return err
 	}
-	log.Info().Str("flow", flow.Source).Str("model", x.Model).Msg("loading")
+	log.Info().Str("flow", flow.Source).Str("model", cmp.Or(x.ModelPath, x.Model)).Msg("loading")
 	loaded, err := engine.Load(ctx, loadOptions(flow, log))
 	if err != nil {
 		server.Shutdown(ctx)
 		if ctx.Err() != nil {
 			return nil // ended by a signal while loading
 		}
-		return err
+		return fmt.Errorf("%s: executor %s: %w", flow.Source, x.Name, err)
 	}
 	if err := ready(loaded); err != nil {
 		loaded.Close()

@@ -81,6 +81,9 @@ func Open(ctx context.Context, o LoadOptions) (*Opened, error) {
 	if l.Checkpoint, err = model.Load(ctx, model.Options{Name: o.Name, Path: o.Path, CacheDir: o.CacheDir, Progress: o.Progress}); err != nil {
 		return nil, err
 	}
+	if c := l.Checkpoint; c.ResizeMode == "squash" {
+		return nil, Errorf(Invalid, "model %s wants pictures squashed to a square; clipd crops them, as CLIP does, and would answer wrongly", c.Name)
+	}
 	if l.Tokenizer, err = tokenizer.New(l.Checkpoint.VocabSize); err != nil {
 		return nil, fmt.Errorf("model %s: %w", l.Checkpoint.Name, err)
 	}

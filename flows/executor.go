@@ -202,7 +202,9 @@ func (r *reader) checkEncoder(d *draft) {
 	case d.Backend == TensorRT && d.Device == "":
 		d.Device = "cuda"
 	}
-	if strings.TrimSpace(d.Model) == "" {
+	if d.ModelPath != "" && d.at["name"] == nil {
+		d.Model = "" // the default name says nothing about weights of the user's own
+	} else if strings.TrimSpace(d.Model) == "" {
 		r.fail(d.at["name"], "name of a model is empty; leave the key out for ViT-B-32::openai")
 	}
 }

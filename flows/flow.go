@@ -84,8 +84,8 @@ type Executor struct {
 	Name    string // as it appears in routes, metrics and parameters; a Python identifier
 	Backend Backend
 
-	Model     string // such as ViT-B-32::openai, or demo
-	ModelPath string // folder with textual.onnx and visual.onnx; empty = find the weights by Model
+	Model     string // such as ViT-B-32::openai, or demo; empty = what the weights at ModelPath are
+	ModelPath string // checkpoint, or folder with textual.onnx and visual.onnx; empty = find the weights by Model
 	Device    string // "cpu", "cuda" or "cuda:N"; empty = a GPU if there is one, else the CPU
 	DType     string // "fp32", "fp16" or "bf16"; empty = what is best on the device
 	JIT       bool   // tune for this machine at start

@@ -68,7 +68,7 @@ func checkFlow(t *testing.T, f *Flow) {
 	}
 	names := map[string]bool{}
 	for _, e := range f.Executors {
-		if names[e.Name] || e.Name == "" || e.Model == "" || e.MinibatchSize < 1 || e.NumWorkerPreprocess < 1 || e.Replicas < 1 ||
+		if names[e.Name] || e.Name == "" || (e.Model == "" && e.ModelPath == "") || e.MinibatchSize < 1 || e.NumWorkerPreprocess < 1 || e.Replicas < 1 ||
 			e.Lanes < 0 || e.Threads < 0 || e.AccessPaths == "" || e.Backend == "" || e.TimeoutReady == 0 || e.Env == nil {
 			t.Errorf("executor %+v", e)
 		}

@@ -7,13 +7,13 @@ import (
 
 // encoderSection are the arguments of the encoder.
 var encoderSection = section[Executor]{name: "uses: with", fields: []field[Executor]{
-	textField("name", "ViT-B-32::openai", "the model; `demo` is the small one that comes with the server", func(e *Executor) *string { return &e.Model }),
+	textField("name", "ViT-B-32::openai", "the model; `demo` is the small one that comes with the server; with `model_path`, may be left out", func(e *Executor) *string { return &e.Model }),
 	{name: "device", typ: "`cpu`, `cuda`, `cuda:0`, …", def: "a GPU if there is one, else the CPU",
 		doc: "where the model runs; the TensorRT backend knows `cuda` only", read: readDevice},
 	wordField("dtype", []string{"fp32", "fp16", "bf16"}, otherDTypes, "what is best on the device",
 		"precision of the arithmetic; embeddings are float32 always", func(e *Executor) *string { return &e.DType }),
 	boolField("jit", "tune for this machine at start", func(e *Executor) *bool { return &e.JIT }),
-	textField("model_path", "", "folder with `textual.onnx` and `visual.onnx`", func(e *Executor) *string { return &e.ModelPath }),
+	textField("model_path", "", "weights of your own: a checkpoint file or folder, or a folder with `textual.onnx` and `visual.onnx`", func(e *Executor) *string { return &e.ModelPath }),
 	intField("minibatch_size", 32, 1, 1<<16, "most inputs of one batch", func(e *Executor) *int { return &e.MinibatchSize }),
 	intField("num_worker_preprocess", 4, 1, 1024, "threads that prepare pictures and texts", func(e *Executor) *int { return &e.NumWorkerPreprocess }),
 	{name: "access_paths", synonyms: []string{"traversal_paths"}, typ: "text", def: "'@r'",

@@ -46,7 +46,7 @@ executors:
   - name: clip_t
     uses:
       jtype: CLIPEncoder
-      with: {{name: ViT-B-32, model_path: {MODEL}}}
+      with: {{model_path: {MODEL}}}
       metas: {{py_modules: [clip_server.executors.clip_torch]}}
 '''
 
