@@ -31,6 +31,8 @@ struct PackedColumns {
   int chunks = 0;               // groups of four taps for every output pixel
   std::vector<int32_t> offset;  // byte offset of the first tap of each output pixel in the row that is given
   std::vector<int32_t> data;    // layout of the form
+  std::vector<uint8_t>
+      gather;  // AVX-512: where the bytes of a group lie, if one vector holds them; else empty
 };
 
 // The weights of the vertical pass likewise.

@@ -1,13 +1,13 @@
-// Kernels for AVX-512 with VNNI. A weight k is cut in three signed digits of 8 bits,
-// k = d2 * 2^16 + d1 * 2^8 + d0, so that one instruction adds four products of a pixel byte and a digit
-// exactly.
+// Kernels for AVX-512 with VNNI and VBMI (Intel since Ice Lake, AMD since Zen 4). A weight k is cut in three
+// signed digits of 8 bits, k = d2 * 2^16 + d1 * 2^8 + d0, so that one instruction adds four products of a
+// pixel byte and a digit exactly.
 #include "kernels.h"
 
 #if defined(__x86_64__)
 
 #include <immintrin.h>
 
-#define CLIP_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#define CLIP_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")))
 
 namespace clip_image {
 namespace {
@@ -24,6 +24,22 @@ void FourDigits(const int32_t* weights, int32_t digits[3]) {
     }
   }
   for (int digit = 0; digit < 3; ++digit) digits[digit] = static_cast<int32_t>(four[digit]);
+}
+
+// When shrinking by 4 at most, the four taps of four neighbouring output pixels lie within 64 bytes, and one
+// permutation of bytes brings them in order: for every group the places of (r r r r) (g g g g) (b b b b) (x x
+// x x) of its pixels, counted from the first tap of its first pixel. They are the same for every four taps.
+// Empty where it does not fit.
+std::vector<uint8_t> GatherIndices(const std::vector<int32_t>& offset) {
+  std::vector<uint8_t> indices(offset.size() * 16);
+  for (size_t i = 0; i < offset.size(); ++i) {
+    const int32_t from = offset[i] - offset[i / 4 * 4];
+    if (from < 0 || from > 48) return {};
+    for (int byte = 0; byte < 16; ++byte) {
+      indices[i * 16 + static_cast<size_t>(byte)] = static_cast<uint8_t>(from + byte % 4 * 4 + byte / 4);
+    }
+  }
+  return indices;
 }
 
 // Four output pixels at a time, one in each quarter of a vector. For every four taps there are 12 numbers:
@@ -50,6 +66,7 @@ PackedColumns PackColumns(const Axis& axis) {
       }
     }
   }
+  packed.gather = GatherIndices(packed.offset);
   return packed;
 }
 
@@ -93,7 +110,8 @@ CLIP_AVX512 inline __m512i Spread(const int32_t* four) {
 
 // kChunks is axis.chunks where that is known when compiling, 0 otherwise: unrolled, the sums stay in their
 // registers.
-template <int kRows, int kChunks>
+// kNear: axis.gather is there, and a row is read up to 60 bytes past its last pixel.
+template <int kRows, int kChunks, bool kNear>
 CLIP_AVX512 void SomeRows(const PackedColumns& axis, const uint8_t* const* in, uint8_t* const* out) {
   // r g b x of four neighbouring pixels to (r r r r) (g g g g) (b b b b) (x x x x).
   const __m512i transpose =
@@ -103,6 +121,8 @@ CLIP_AVX512 void SomeRows(const PackedColumns& axis, const uint8_t* const* in, u
   const int32_t* weight = axis.data.data();
   for (int group = 0; group < groups; ++group) {
     const int32_t* offset = &axis.offset[group * 4];
+    __m512i order = transpose;
+    if constexpr (kNear) order = _mm512_loadu_si512(&axis.gather[static_cast<size_t>(group) * 64]);
     __m512i sum0[kRows], sum1[kRows], sum2[kRows];
     for (int r = 0; r < kRows; ++r) sum0[r] = sum1[r] = sum2[r] = _mm512_setzero_si512();
 #pragma GCC unroll 8
@@ -111,8 +131,13 @@ CLIP_AVX512 void SomeRows(const PackedColumns& axis, const uint8_t* const* in, u
       const __m512i digit1 = Spread(weight + 4);
       const __m512i digit2 = Spread(weight + 8);
       for (int r = 0; r < kRows; ++r) {
-        const __m512i pixels =
-            _mm512_shuffle_epi8(Gather(in[r] + static_cast<size_t>(chunk) * 16, offset), transpose);
+        const uint8_t* row = in[r] + static_cast<size_t>(chunk) * 16;
+        __m512i pixels;
+        if constexpr (kNear) {
+          pixels = _mm512_permutexvar_epi8(order, _mm512_loadu_si512(row + offset[0]));
+        } else {
+          pixels = _mm512_shuffle_epi8(Gather(row, offset), order);
+        }
         sum0[r] = _mm512_dpbusd_epi32(sum0[r], pixels, digit0);
         sum1[r] = _mm512_dpbusd_epi32(sum1[r], pixels, digit1);
         sum2[r] = _mm512_dpbusd_epi32(sum2[r], pixels, digit2);
@@ -125,28 +150,34 @@ CLIP_AVX512 void SomeRows(const PackedColumns& axis, const uint8_t* const* in, u
   }
 }
 
-template <int kChunks>
+template <int kChunks, bool kNear>
 void AnyRows(const PackedColumns& axis, const uint8_t* const* in, uint8_t* const* out, int rows) {
-  for (; rows >= 4; rows -= 4, in += 4, out += 4) SomeRows<4, kChunks>(axis, in, out);
-  for (; rows > 0; --rows, ++in, ++out) SomeRows<1, kChunks>(axis, in, out);
+  for (; rows >= 4; rows -= 4, in += 4, out += 4) SomeRows<4, kChunks, kNear>(axis, in, out);
+  for (; rows > 0; --rows, ++in, ++out) SomeRows<1, kChunks, kNear>(axis, in, out);
 }
 
 void Horizontal(const PackedColumns& axis, const uint8_t* const* in, uint8_t* const* out, int rows) {
+  if (axis.gather.empty()) {
+    switch (axis.chunks) {
+      case 5:
+        return AnyRows<5, false>(axis, in, out, rows);
+      case 6:
+        return AnyRows<6, false>(axis, in, out, rows);
+      default:
+        return AnyRows<0, false>(axis, in, out, rows);
+    }
+  }
   switch (axis.chunks) {
     case 1:
-      return AnyRows<1>(axis, in, out, rows);
+      return AnyRows<1, true>(axis, in, out, rows);
     case 2:
-      return AnyRows<2>(axis, in, out, rows);
+      return AnyRows<2, true>(axis, in, out, rows);
     case 3:
-      return AnyRows<3>(axis, in, out, rows);
+      return AnyRows<3, true>(axis, in, out, rows);
     case 4:
-      return AnyRows<4>(axis, in, out, rows);
-    case 5:
-      return AnyRows<5>(axis, in, out, rows);
-    case 6:
-      return AnyRows<6>(axis, in, out, rows);
+      return AnyRows<4, true>(axis, in, out, rows);
     default:
-      return AnyRows<0>(axis, in, out, rows);
+      return AnyRows<0, true>(axis, in, out, rows);
   }
 }
 
@@ -193,7 +224,8 @@ CLIP_AVX512 void Vertical(const uint8_t* const* rows, const int32_t* weights, in
 const Kernels* Avx512Kernels() {
   static const Kernels kernels = {"avx512", PackColumns, PackRows, Horizontal, Vertical};
   const bool supported = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+                         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni") &&
+                         __builtin_cpu_supports("avx512vbmi");
   return supported ? &kernels : nullptr;
 }
 
