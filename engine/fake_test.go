@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"sync"
+	"time"
 )
 
 // testDim is the width of the fakes' embeddings: [sum of the row, marker, rows of the batch, length of the row].
@@ -22,6 +23,7 @@ type fakeLane struct {
 	lengths []int         // text: length of the rows of each batch
 	gate    chan struct{} // when set, each batch waits for one receive
 	begun   chan int      // when set, gets the rows of each batch as it begins
+	took    time.Duration // of each batch
 	closed  bool
 }
 
@@ -36,6 +38,7 @@ func (f *fakeLane) begin(rows, length int) {
 	if f.gate != nil {
 		<-f.gate
 	}
+	time.Sleep(f.took)
 }
 
 func (f *fakeLane) RunTexts(ids []int32, rows, length int, out []float32) error {

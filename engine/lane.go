@@ -1,6 +1,9 @@
 package engine
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
 
 // batch is what a lane works on: its items, and its buffers, which grow to the largest batch and are reused.
 type batch struct {
@@ -10,6 +13,12 @@ type batch struct {
 	ids    []int32 // [items, length]
 	pixels []byte  // [items, size, size, 3]
 	out    []float32
+
+	// Of the batch before: what gather expects to come back.
+	rows   int // answered
+	behind int // waiting when it ended
+	took   time.Duration
+	ended  time.Time
 }
 
 // serve is the goroutine of a lane.
@@ -20,10 +29,15 @@ func (m *Model) serve(l Lane) {
 	defer l.Close()
 	b := &batch{}
 	for m.take(b) {
+		began := time.Now()
 		m.fill(b)
 		m.run(l, b, 0, len(b.items))
+		b.ended = time.Now()
+		b.took = b.ended.Sub(began)
+		b.rows = len(b.items)
 		m.mu.Lock()
 		m.settle(len(b.items))
+		b.behind = m.waiting()
 		m.mu.Unlock()
 		clear(b.items)
 	}
@@ -35,14 +49,13 @@ func (m *Model) take(b *batch) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for {
-		for !m.stopped && m.ready[ImageTower].size+m.ready[TextTower].size == 0 {
-			m.idle++
-			m.batches.Wait()
-			m.idle--
+		for !m.stopped && m.waiting() == 0 {
+			m.wait()
 		}
 		if m.stopped {
 			return false
 		}
+		m.gather(b)
 		b.tower = 1 - m.last
 		if m.ready[b.tower].size == 0 {
 			b.tower = m.last
@@ -55,6 +68,43 @@ func (m *Model) take(b *batch) bool {
 		if len(b.items) > 0 {
 			return true
 		}
+	}
+}
+
+// waiting returns how many items are ready for a lane. The lock is held.
+func (m *Model) waiting() int { return m.ready[ImageTower].size + m.ready[TextTower].size }
+
+// wait waits as an idle lane until something changes. The lock is held.
+func (m *Model) wait() {
+	m.idle++
+	m.batches.Wait()
+	m.idle--
+}
+
+// Bounds of gather: the part of the last batch's time, and a time that nobody notices.
+const (
+	gatherPart = 8
+	gatherMost = 2 * time.Millisecond
+)
+
+// gather lets the callers that the lane has just answered come back before it cuts the next batch. Without it a lane
+// takes the first of them alone, and the others find it busy: with eight callers of one text each, batches are then
+// of one and seven. It waits for as many items as the last batch answered and left waiting, so a lonely caller never
+// does, and at most an eighth of the time that the last batch took, from its end. The lock is held.
+func (m *Model) gather(b *batch) {
+	until := b.ended.Add(min(b.took/gatherPart, gatherMost))
+	left, want := time.Until(until), min(b.rows+b.behind, m.opts.MaxBatch)
+	if left <= 0 || m.waiting() >= want {
+		return
+	}
+	timer := time.AfterFunc(left, func() {
+		m.mu.Lock()
+		m.batches.Broadcast()
+		m.mu.Unlock()
+	})
+	defer timer.Stop()
+	for !m.stopped && m.waiting() < want && time.Now().Before(until) {
+		m.wait()
 	}
 }
 

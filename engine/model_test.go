@@ -89,6 +89,40 @@ func TestBatchStaysOpen(t *testing.T) {
 	})
 }
 
+// TestGather shows that callers who come back a little later, one after the other, ride together, and that a lonely
+// caller waits for nothing.
+func TestGather(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &fakeLane{took: 16 * time.Millisecond}
+		m := newTestModel(t, Options{}, l)
+		var wg sync.WaitGroup
+		for c := range 8 {
+			wg.Go(func() {
+				for range 20 {
+					if _, err := m.Encode(t.Context(), []Input{text("x")}); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(time.Duration(100+100*c) * time.Microsecond)
+				}
+			})
+		}
+		wg.Wait()
+		if n := len(l.batches); n > 25 { // 20 rounds of 8 in one, after a start of 1 and 7
+			t.Errorf("8 callers of 20 texts took %d batches: %v", n, l.batches)
+		}
+		l.batches = nil
+		began := time.Now()
+		for range 10 {
+			m.Encode(t.Context(), []Input{text("alone")})
+			time.Sleep(time.Millisecond)
+		}
+		if took := time.Since(began); took > 10*17*time.Millisecond+2*time.Millisecond {
+			t.Errorf("10 lonely texts took %v, 17 ms each were due", took)
+		}
+		m.Close()
+	})
+}
+
 // TestSharedOut shows that idle lanes share the work of one request.
 func TestSharedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
