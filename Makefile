@@ -44,8 +44,8 @@ format: deps ## format Go and C++ in place
 	gofmt -w $$(git ls-files '*.go')
 	scripts/lint.sh --fix
 
-bench: engine ## measure clipd against the raw runtimes (docs/benchmarks.md)
-	scripts/bench/run.sh
+bench: engine ## measure clipd against the raw runtime (docs/benchmarks.md)
+	scripts/bench/served.py
 
 clean: ## remove what was built (build/deps stays; `rm -rf build` removes it too)
 	rm -f clipd

@@ -13,6 +13,7 @@ import (
 func newLogger() zerolog.Logger {
 	zerolog.TimeFieldFormat = time.RFC3339Nano
 	zerolog.DurationFieldUnit = time.Millisecond
+	zerolog.DurationFieldInteger = true
 	log := zerolog.New(os.Stderr)
 	if isTerminal(os.Stderr) {
 		log = zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr, TimeFormat: time.TimeOnly})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,7 +29,12 @@ func newRank() *cobra.Command {
 		Short: "Rank texts for a picture, or pictures for a text",
 		Example: `  clipd rank picture.jpg 'a red circle' 'a blue square'
   clipd rank 'a red circle' *.png`,
-		Args: cobra.MinimumNArgs(2),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return errors.New("rank needs a query and at least one candidate: clipd rank picture.jpg 'a red circle' 'a blue square'")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			inputs, err := readInputs(args)
 			if err != nil {

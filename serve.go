@@ -65,7 +65,7 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 		return err
 	}
 	server.SetReady()
-	log.Info().Str("model", loaded.Name).Str("runtime", loaded.Runtime.Name).Dur("took", loaded.Took).Msg("ready")
+	log.Info().Str("model", loaded.Name).Str("runtime", loaded.Runtime.Name).Dur("took_ms", loaded.Took).Msg("ready")
 	printBox(os.Stdout, flow, loaded, server.Addr())
 
 	select {
