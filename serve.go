@@ -38,6 +38,7 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
 	x := flow.Executors[0]
 	if err := setEnv(flow.Gateway.Env, x.Env); err != nil {
@@ -54,7 +55,9 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 	log.Info().Str("flow", flow.Source).Str("model", cmp.Or(x.ModelPath, x.Model)).Msg("loading")
 	loaded, err := engine.Load(ctx, loadOptions(flow, log))
 	if err != nil {
-		server.Shutdown(ctx)
+		closing, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		server.Shutdown(closing)
 		if ctx.Err() != nil {
 			return nil // ended by a signal while loading
 		}
@@ -74,7 +77,6 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 		loaded.Close()
 		return fmt.Errorf("the server's listener failed: %w", err)
 	}
-	stop() // a second signal ends the process at once
 	log.Info().Int("waiting", loaded.Queued()).Msg("shutting down: finishing open calls")
 	grace, cancel := context.WithTimeout(context.Background(), graceTime)
 	defer cancel()

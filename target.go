@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -167,16 +168,18 @@ func (t *target) encode(ctx context.Context, inputs []engine.Input) ([][]float32
 }
 
 func encodeLocal(ctx context.Context, l *engine.Loaded, inputs []engine.Input) ([][]float32, error) {
-	emb, err := l.Encode(ctx, inputs)
-	if err == nil {
-		err = emb.Err()
-	}
-	if err != nil {
-		return nil, err
-	}
-	rows := make([][]float32, len(inputs))
-	for i := range rows {
-		rows[i] = emb.Row(i)
+	rows := make([][]float32, 0, len(inputs))
+	for part := range slices.Chunk(inputs, 4096) { // well below what the queue takes
+		emb, err := l.Encode(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		for i := range part {
+			if emb.Errs != nil && emb.Errs[i] != nil {
+				return nil, fmt.Errorf("input %d: %w", len(rows), emb.Errs[i])
+			}
+			rows = append(rows, emb.Row(i))
+		}
 	}
 	return rows, nil
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"clipd/frontend/jina"
 	"clipd/frontend/jina/pb"
@@ -84,7 +85,9 @@ func (l Load) requests() ([][]byte, error) {
 			}
 		}
 		var err error
-		if encoded[r], err = proto.Marshal(jina.NewRequest("/encode", docs)); err != nil {
+		request := jina.NewRequest("/encode", docs)
+		request.Parameters = &structpb.Struct{Fields: map[string]*structpb.Value{"drop_image_content": structpb.NewBoolValue(true)}}
+		if encoded[r], err = proto.Marshal(request); err != nil {
 			return nil, err
 		}
 	}
@@ -175,23 +178,18 @@ func exchange(ctx context.Context, conn *grpc.ClientConn, request []byte, docume
 	return nil
 }
 
-// checkAnswer refuses errors and answers that are too short to hold an embedding for each document, without
-// decoding the embeddings.
+// checkAnswer refuses errors, and answers that are too short to hold an embedding for each document. The documents
+// themselves are not decoded: that would cost the load as much as the server.
 func checkAnswer(answer []byte, documents int) error {
-	if len(answer) > documents*128 {
-		return nil
-	}
-	m := &pb.DataRequestProto{}
-	if err := proto.Unmarshal(answer, m); err != nil {
+	m := &pb.DataRequestProtoWoData{}
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(answer, m); err != nil {
 		return err
 	}
-	if err := jina.Refused(m); err != nil {
-		return err
+	if st := m.GetHeader().GetStatus(); st.GetCode() == pb.StatusProto_ERROR {
+		return fmt.Errorf("the server refused: %s", st.GetDescription())
 	}
-	for _, d := range m.GetData().GetDocs().GetDocs() {
-		if d.Embedding == nil {
-			return fmt.Errorf("document %q came back without an embedding", d.Id)
-		}
+	if len(answer) < documents*128 {
+		return fmt.Errorf("an answer of %d bytes holds no embeddings of %d documents", len(answer), documents)
 	}
 	return nil
 }

@@ -37,9 +37,8 @@ func Raw(ctx context.Context, m *engine.Opened, kind string, batch int, warmup, 
 		wg.Go(func() {
 			out := make([]float32, batch*m.Checkpoint.Dim)
 			for time.Now().Before(end) && ctx.Err() == nil && errs[i] == nil {
-				started := time.Now()
 				errs[i] = run(lane, out)
-				if started.After(begin) && time.Now().Before(end) {
+				if now := time.Now(); now.After(begin) && now.Before(end) {
 					batches.Add(1)
 				}
 			}

@@ -116,14 +116,13 @@ func (m *Model) abandon(r *request) {
 			m.drop(it)
 		}
 	}
-	m.work.Broadcast()
 }
 
 // drop answers an item of a request that ended early. The lock is held.
 func (m *Model) drop(it item) {
 	m.release(it.pixels)
-	it.req.fail(it.index, it.req.ctx.Err())
 	m.settle(1)
+	it.req.fail(it.index, it.req.ctx.Err())
 }
 
 // release gives a buffer of the stage back. The lock is held.
@@ -131,6 +130,7 @@ func (m *Model) release(pixels []byte) {
 	if pixels != nil {
 		m.free = append(m.free, pixels)
 		m.staged--
+		m.work.Signal() // a worker may be waiting for room
 	}
 }
 
@@ -147,6 +147,7 @@ func (m *Model) prepareImages() {
 			return
 		}
 		it := m.raw.take(one[:0], 1)[0]
+		one[:1][0] = item{} // a waiting worker holds no request
 		if it.req.ctx.Err() != nil {
 			m.drop(it)
 			m.mu.Unlock()
@@ -160,8 +161,8 @@ func (m *Model) prepareImages() {
 		m.mu.Lock()
 		if err != nil {
 			m.release(it.pixels)
-			it.req.fail(it.index, err)
 			m.settle(1)
+			it.req.fail(it.index, err)
 		} else if it.req.ctx.Err() != nil {
 			m.drop(it)
 		} else {

@@ -54,10 +54,9 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf makes an Error of the kind. A %w verb keeps its operand as the cause.
+// Errorf makes an Error of the kind, without a cause.
 func Errorf(k Kind, format string, args ...any) *Error {
-	err := fmt.Errorf(format, args...)
-	return &Error{Kind: k, Message: err.Error(), Err: nil}
+	return &Error{Kind: k, Message: fmt.Sprintf(format, args...)}
 }
 
 // KindOf returns the kind of err: that of the first Error in its chain, Deadline for the errors of a context,

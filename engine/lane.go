@@ -36,7 +36,6 @@ func (m *Model) serve(l Lane) {
 		b.took = b.ended.Sub(began)
 		b.rows = len(b.items)
 		m.mu.Lock()
-		m.settle(len(b.items))
 		b.behind = m.waiting()
 		m.mu.Unlock()
 		clear(b.items)
@@ -118,6 +117,7 @@ func (m *Model) live(items []item) []item {
 		}
 		kept = append(kept, it)
 	}
+	clear(items[len(kept):]) // an idle lane holds no request
 	return kept
 }
 
@@ -137,7 +137,6 @@ func (m *Model) fill(b *batch) {
 			m.release(b.items[i].pixels)
 			b.items[i].pixels = nil
 		}
-		m.work.Broadcast()
 		m.mu.Unlock()
 		return
 	}
@@ -183,11 +182,18 @@ func (m *Model) run(l Lane, b *batch, from, to int) {
 		it, row := b.items[i], b.out[i*m.Dim:(i+1)*m.Dim]
 		switch {
 		case err != nil:
-			it.req.fail(it.index, &Error{Kind: Internal, Message: "the model failed", Err: err})
+			it.req.setError(it.index, &Error{Kind: Internal, Message: "the model failed", Err: err})
 		case !finite(row):
-			it.req.fail(it.index, Errorf(Internal, "the model's answer has values that are not finite"))
+			it.req.setError(it.index, Errorf(Internal, "the model's answer has values that are not finite"))
 		default:
-			it.req.succeed(it.index, row)
+			copy(it.req.out.Row(it.index), row)
 		}
+	}
+	// Their places are free before the callers hear, so that one who comes back at once finds room.
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.settle(to - from)
+	for _, it := range b.items[from:to] {
+		it.req.finish()
 	}
 }

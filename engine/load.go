@@ -100,7 +100,7 @@ func Open(ctx context.Context, o LoadOptions) (*Opened, error) {
 func (l *Opened) layOut(o LoadOptions) {
 	threads := o.Threads
 	if threads <= 0 {
-		threads = max(goruntime.NumCPU()/l.Replicas, 1)
+		threads = max(goruntime.GOMAXPROCS(0)/l.Replicas, 1)
 	}
 	l.LaneCount = o.LaneCount
 	if l.LaneCount <= 0 {

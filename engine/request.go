@@ -23,20 +23,19 @@ func newRequest(ctx context.Context, inputs []Input, dim int) *request {
 	return r
 }
 
-// succeed stores the embedding of item i.
-func (r *request) succeed(i int, row []float32) {
-	copy(r.out.Row(i), row)
-	r.finish()
-}
-
-// fail stores the error of item i.
-func (r *request) fail(i int, err error) {
+// setError stores the error of item i.
+func (r *request) setError(i int, err error) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.out.Errs == nil {
 		r.out.Errs = make([]error, len(r.inputs))
 	}
 	r.out.Errs[i] = err
-	r.mu.Unlock()
+}
+
+// fail answers item i with an error.
+func (r *request) fail(i int, err error) {
+	r.setError(i, err)
 	r.finish()
 }
 

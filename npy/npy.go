@@ -1,4 +1,4 @@
-// Package npy reads and writes NumPy's .npy files of float32 matrices.
+// Package npy writes NumPy's .npy files of float32 matrices.
 package npy
 
 import (

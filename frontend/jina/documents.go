@@ -24,21 +24,23 @@ func nameDocuments(docs []*pb.DocumentProto) {
 func (x *Executor) encode(ctx context.Context, docs []*pb.DocumentProto, dropImages, emptyIsText bool) error {
 	inputs := make([]engine.Input, 0, len(docs))
 	chosen := make([]*pb.DocumentProto, 0, len(docs))
+	at := make([]int, 0, len(docs))
 	for i, d := range docs {
 		in, found, err := x.input(ctx, d)
 		if err != nil {
 			return documentError(i, d, err)
 		}
 		if !found {
-			if !emptyIsText || len(d.Chunks) > 0 || len(d.Matches) > 0 {
+			if !emptyIsText || !isEmptyText(d) {
 				continue
 			}
 			in.Tower = engine.TextTower
 		}
 		inputs = append(inputs, in)
 		chosen = append(chosen, d)
+		at = append(at, i)
 	}
-	emb, err := x.embed(ctx, inputs, chosen)
+	emb, err := x.embed(ctx, inputs, chosen, at)
 	if err != nil {
 		return err
 	}
@@ -55,15 +57,21 @@ func (x *Executor) encode(ctx context.Context, docs []*pb.DocumentProto, dropIma
 	return nil
 }
 
-// embed calls the model; an error names the document it comes from.
-func (x *Executor) embed(ctx context.Context, inputs []engine.Input, docs []*pb.DocumentProto) (*engine.Embeddings, error) {
+// isEmptyText reports whether a document without content can be an empty text, which has no bytes on the wire.
+func isEmptyText(d *pb.DocumentProto) bool {
+	_, text := d.Content.(*pb.DocumentProto_Text)
+	return (text || d.Content == nil) && len(d.Chunks) == 0 && len(d.Matches) == 0
+}
+
+// embed calls the model; an error names the document it comes from, docs[i] at place at[i] of the request.
+func (x *Executor) embed(ctx context.Context, inputs []engine.Input, docs []*pb.DocumentProto, at []int) (*engine.Embeddings, error) {
 	emb, err := x.model.Encode(ctx, inputs)
 	if err != nil {
 		return nil, err
 	}
 	for i, err := range emb.Errs {
 		if err != nil {
-			return nil, documentError(i, docs[i], err)
+			return nil, documentError(at[i], docs[i], err)
 		}
 	}
 	return emb, nil

@@ -53,6 +53,9 @@ func TestAccessPaths(t *testing.T) {
 	check("@c[:2]", "c0 c1")
 	check("@c[::-1]", "c2 c1 c0")
 	check("@c[1:]", "c1 c2")
+	check("@c[1::9223372036854775807]", "c1")
+	check("@c[1::-9223372036854775808]", "c1")
+	check("@c[-9223372036854775808:9223372036854775807]", "c0 c1 c2")
 	check("@rc", "c0 c1 c2")
 	refuse := func(path string) {
 		t.Helper()

@@ -3,6 +3,7 @@ package jina
 import (
 	"context"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -80,9 +81,16 @@ func fillIn(req *pb.DataRequestProto) {
 	}
 }
 
-func (x *Executor) answer(ctx context.Context, req *pb.DataRequestProto) error {
+func (x *Executor) answer(ctx context.Context, req *pb.DataRequestProto) (err error) {
+	// A mistake of ours that one request brings out must not end everybody else's.
+	defer func() {
+		if p := recover(); p != nil {
+			err = engine.Errorf(engine.Internal, "BUG: answering the request panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
 	data := req.GetData()
 	if _, pickled := data.GetDocuments().(*pb.DataRequestProto_DataContentProto_DocsBytes); pickled {
+		req.Data = nil // a pickle is never sent to anyone
 		return engine.Errorf(engine.Invalid, "docs_bytes (a Python pickle) is not accepted; send docs")
 	}
 	mine, err := x.isTarget(req.GetHeader().GetTargetExecutor())

@@ -33,8 +33,8 @@ func newEmbedding(row []float32, buffer []byte) *pb.NdArrayProto {
 	return &e.array
 }
 
-// pixelsOf reads a tensor as a picture: height × width (× channels), any numeric type, cast to unsigned 8 bits as
-// numpy's astype does.
+// pixelsOf reads a tensor as a picture: height × width (× channels), integers or float32 and float64, cast to unsigned
+// 8 bits as numpy's astype does.
 func pixelsOf(t *pb.NdArrayProto) (*engine.Pixels, error) {
 	d := t.GetDense()
 	if d == nil {

@@ -111,7 +111,7 @@ func (s *slice) of(docs []*pb.DocumentProto) []*pb.DocumentProto {
 	}
 	stride := 1
 	if s.stride != nil {
-		stride = *s.stride
+		stride = max(-n-1, min(n+1, *s.stride)) // as far as any step leads; a larger one would overflow below
 	}
 	// As Python's slice.indices: missing ends depend on the direction, the others are clamped to it.
 	low, high := 0, n

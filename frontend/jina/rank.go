@@ -15,7 +15,7 @@ func (x *Executor) rank(ctx context.Context, roots []*pb.DocumentProto) error {
 		return engine.Errorf(engine.Invalid, "nothing to rank: the request has no documents")
 	}
 	docs := rootsAndMatches.find(roots)
-	inputs := make([]engine.Input, len(docs))
+	inputs, at := make([]engine.Input, len(docs)), make([]int, len(docs))
 	for i, d := range docs {
 		if i < len(roots) && len(d.Matches) == 0 {
 			return documentError(i, d, engine.Errorf(engine.Invalid, "nothing to rank: the document has no matches"))
@@ -27,9 +27,9 @@ func (x *Executor) rank(ctx context.Context, roots []*pb.DocumentProto) error {
 		if err != nil {
 			return documentError(i, d, err)
 		}
-		inputs[i] = in
+		inputs[i], at[i] = in, i
 	}
-	emb, err := x.embed(ctx, inputs, docs)
+	emb, err := x.embed(ctx, inputs, docs, at)
 	if err != nil {
 		return err
 	}
