@@ -124,7 +124,9 @@ func setEnv(sets ...map[string]string) error {
 
 // newService makes the service before its model is there; ready puts the model in.
 func newService(f *flows.Flow) (service *jina.Service, ready func(*engine.Loaded) error) {
-	service = jina.NewService(f.Gateway.Prefetch, version)
+	service = jina.NewService(jina.Options{
+		Prefetch: f.Gateway.Prefetch, StreamInputs: max(f.Gateway.Limits.MaxQueued/8, 1), Version: version,
+	})
 	return service, func(l *engine.Loaded) error {
 		x := f.Executors[0]
 		executor, err := jina.NewExecutor(jina.ExecutorOptions{

@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	_ "google.golang.org/grpc/encoding/gzip" // calls with grpc-encoding: gzip
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -18,6 +21,7 @@ import (
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+	"google.golang.org/grpc/status"
 
 	"clipd/frontend/jina"
 )
@@ -36,12 +40,18 @@ const DefaultMaxMessage = 1 << 30
 // pictures wait for several round trips.
 const flowWindow = 4 << 20
 
+// maxStreams bounds the calls of one connection at a time.
+const maxStreams = 1024
+
 // Server is a listening server.
 type Server struct {
 	listener net.Listener
 	grpc     *grpc.Server
+	service  *jina.Service
 	health   *health.Server
 	failed   chan error
+	closing  chan struct{} // closed when streams without end, such as a health watch, shall end
+	closed   sync.Once
 }
 
 // Listen opens the port and answers on it in the background; health checks are told NOT_SERVING until SetReady.
@@ -57,10 +67,12 @@ func Listen(o Options, service *jina.Service) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w; choose another port or host in the flow", address, err)
 	}
-	s := &Server{listener: l, health: health.NewServer(), failed: make(chan error, 1)}
+	s := &Server{listener: l, service: service, health: health.NewServer(), failed: make(chan error, 1), closing: make(chan struct{})}
 	s.grpc = grpc.NewServer(
 		grpc.MaxRecvMsgSize(o.MaxMessage),
 		grpc.MaxSendMsgSize(1<<31-1),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.StreamInterceptor(s.endWhenClosing),
 		grpc.InitialWindowSize(flowWindow), grpc.InitialConnWindowSize(flowWindow),
 		// clip_client pings after 10 s of silence; a stricter policy would cut its quiet streams.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 2 * time.Second, PermitWithoutStream: true}),
@@ -89,10 +101,19 @@ func (s *Server) SetReady() { s.setHealth(healthpb.HealthCheckResponse_SERVING) 
 // Failed gets the error of a listener that broke.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Shutdown accepts nothing new, lets open calls finish, and cuts what is left when ctx ends. It returns nil when
-// every call finished.
+// Shutdown ends the server: health turns to NOT_SERVING and no connection is accepted any more. Calls go on, so
+// that an ordinary one ends by itself; streams that fall quiet are ended. When a fifth of the time to ctx's deadline is
+// left nothing more is read, what was read is answered, and when ctx ends what is left is cut. Shutdown returns nil when
+// everything that was read has been answered.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.setHealth(healthpb.HealthCheckResponse_NOT_SERVING)
+	s.service.Drain()
+	// Watchers of health are told before their streams end.
+	time.AfterFunc(100*time.Millisecond, func() { s.closed.Do(func() { close(s.closing) }) })
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		defer time.AfterFunc(left-left/5, s.service.Stop).Stop()
+	}
 	done := make(chan struct{})
 	go func() {
 		s.grpc.GracefulStop()
@@ -105,6 +126,22 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.grpc.Stop()
 		<-done
 		return fmt.Errorf("some calls were still open after the time to finish: %w", ctx.Err())
+	}
+}
+
+// endWhenClosing ends the streams of services that have no end of their own, health watches and reflection, when the
+// server shuts down; Jina's service sees to its own.
+func (s *Server) endWhenClosing(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if strings.HasPrefix(info.FullMethod, "/jina.") {
+		return handler(srv, stream)
+	}
+	done := make(chan error, 1)
+	go func() { done <- handler(srv, stream) }()
+	select {
+	case err := <-done:
+		return err
+	case <-s.closing:
+		return status.Error(codes.Unavailable, "the server is shutting down")
 	}
 }
 

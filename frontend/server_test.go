@@ -42,7 +42,7 @@ func start(t *testing.T, g gate) (*Server, *grpc.ClientConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := jina.NewService(100, "test")
+	service := jina.NewService(jina.Options{Prefetch: 100, Version: "test"})
 	service.SetExecutor(x)
 	s, err := Listen(Options{Host: "127.0.0.1"}, service)
 	if err != nil {
@@ -117,7 +117,7 @@ func TestCompressedCalls(t *testing.T) {
 }
 
 func TestMessageLimit(t *testing.T) {
-	s, err := Listen(Options{Host: "127.0.0.1", MaxMessage: 1000}, jina.NewService(1, "test"))
+	s, err := Listen(Options{Host: "127.0.0.1", MaxMessage: 1000}, jina.NewService(jina.Options{Prefetch: 1, Version: "test"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestShutdownIsBounded(t *testing.T) {
 
 func TestPortTaken(t *testing.T) {
 	s, _ := start(t, opened())
-	_, err := Listen(Options{Host: "127.0.0.1", Port: s.Addr().(*net.TCPAddr).Port}, jina.NewService(1, "test"))
+	_, err := Listen(Options{Host: "127.0.0.1", Port: s.Addr().(*net.TCPAddr).Port}, jina.NewService(jina.Options{Prefetch: 1, Version: "test"}))
 	if err == nil || !strings.Contains(err.Error(), "cannot listen on 127.0.0.1:") {
 		t.Errorf("got %v", err)
 	}
@@ -200,7 +200,7 @@ func TestPortTaken(t *testing.T) {
 
 // TestLoading shows what a client sees while the model loads: no hang, no false readiness.
 func TestLoading(t *testing.T) {
-	s, err := Listen(Options{Host: "127.0.0.1"}, jina.NewService(1, "test"))
+	s, err := Listen(Options{Host: "127.0.0.1"}, jina.NewService(jina.Options{Prefetch: 1, Version: "test"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,5 +220,75 @@ func TestLoading(t *testing.T) {
 	}
 	if _, err := stream.Recv(); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "loading") {
 		t.Errorf("call: %v", err)
+	}
+}
+
+// shutdown ends a server within the time and returns how long it took and what it said.
+func shutdown(s *Server, within time.Duration) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	began := time.Now()
+	err := s.Shutdown(ctx)
+	return time.Since(began), err
+}
+
+// TestShutdownEndsIdleStreams shows that neither a health watch nor a stream on which nothing moves uses up the time.
+func TestShutdownEndsIdleStreams(t *testing.T) {
+	s, conn := start(t, opened())
+	watch, err := healthpb.NewHealthClient(conn).Watch(t.Context(), &healthpb.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := watch.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	idle, err := pb.NewJinaRPCClient(conn).Call(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	idle.Send(request())
+	if _, err := idle.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	if took, err := shutdown(s, time.Minute); err != nil || took > 30*time.Second {
+		t.Errorf("shutdown took %v: %v", took, err)
+	}
+	if r, err := watch.Recv(); err != nil || r.Status != healthpb.HealthCheckResponse_NOT_SERVING {
+		t.Errorf("the watcher heard %v %v", r, err)
+	}
+	if _, err := idle.Recv(); status.Code(err) != codes.Unavailable {
+		t.Errorf("the idle stream ended with %v", err)
+	}
+}
+
+// TestShutdownAnswersBusyStream shows that of a stream that never falls quiet every request that was read is answered.
+func TestShutdownAnswersBusyStream(t *testing.T) {
+	s, conn := start(t, opened())
+	stream, err := pb.NewJinaRPCClient(conn).Call(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for stream.Send(request()) == nil {
+		}
+	}()
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := shutdown(s, 5*time.Second)
+		ended <- err
+	}()
+	for {
+		if _, err = stream.Recv(); err != nil {
+			break
+		}
+	}
+	if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "shutting down") {
+		t.Errorf("the stream ended with %v", err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("what was read was not all answered: %v", err)
 	}
 }

@@ -58,8 +58,13 @@ func isPicture(b []byte) bool {
 	return (strings.HasPrefix(s, "\xff\xd8\xff") || strings.HasPrefix(s, "\x89PNG")) && !strings.Contains(s, "not an image")
 }
 
-// dialTest serves an executor named "clip_t" in memory.
+// dialTest serves an executor in memory.
 func dialTest(t *testing.T, model Embedder, name string) *grpc.ClientConn {
+	t.Helper()
+	return dialOptions(t, model, name, Options{Prefetch: 1000, Version: "test"})
+}
+
+func dialOptions(t *testing.T, model Embedder, name string, o Options) *grpc.ClientConn {
 	t.Helper()
 	x, err := NewExecutor(ExecutorOptions{Name: name, Model: model, LogitScale: 100, Loader: fetch.Loader{}})
 	if err != nil {
@@ -67,7 +72,7 @@ func dialTest(t *testing.T, model Embedder, name string) *grpc.ClientConn {
 	}
 	l := bufconn.Listen(1 << 20)
 	server := grpc.NewServer()
-	service := NewService(1000, "test")
+	service := NewService(o)
 	service.SetExecutor(x)
 	service.Register(server)
 	go server.Serve(l)

@@ -3,11 +3,11 @@ package jina
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,16 +31,35 @@ type Service struct {
 	pb.UnimplementedJinaDiscoverEndpointsRPCServer
 
 	executor atomic.Pointer[Executor] // nil while the model is loading
-	prefetch int
-	version  string
+	options  Options
+
+	draining  chan struct{} // closed when quiet streams shall end
+	stopped   chan struct{} // closed when no stream shall be read any more
+	drainOnce sync.Once
+	stopOnce  sync.Once
+}
+
+// Options bound a service.
+type Options struct {
+	// Prefetch is the most requests of one stream that are worked on at a time unless the stream asks for less; 0: no limit.
+	Prefetch int
+	// StreamInputs is the most documents of one stream that are worked on at a time, so that one caller is held back
+	// rather than refused when the queue is full of what it sent itself; 0: no limit.
+	StreamInputs int
+	Version      string // of clipd
 }
 
 // NewService makes the gRPC service of an executor that SetExecutor names; until then calls are answered with
-// UNAVAILABLE. prefetch is the most requests of one stream that are worked on at a time unless the stream asks for
-// less; 0 means no limit. version is clipd's.
-func NewService(prefetch int, version string) *Service {
-	return &Service{prefetch: prefetch, version: version}
+// UNAVAILABLE.
+func NewService(o Options) *Service {
+	return &Service{options: o, draining: make(chan struct{}), stopped: make(chan struct{})}
 }
+
+// Drain ends streams on which nothing moves, as they fall quiet; others go on.
+func (s *Service) Drain() { s.drainOnce.Do(func() { close(s.draining) }) }
+
+// Stop ends every stream when what was read of it is answered; nothing more is read.
+func (s *Service) Stop() { s.stopOnce.Do(func() { close(s.stopped) }) }
 
 // SetExecutor sets what answers from now on.
 func (s *Service) SetExecutor(x *Executor) { s.executor.Store(x) }
@@ -104,7 +123,7 @@ func (s *Service) DryRun(context.Context, *emptypb.Empty) (*pb.StatusProto, erro
 // XStatus tells versions, and the few environment variables that matter here.
 func (s *Service) XStatus(context.Context, *emptypb.Empty) (*pb.JinaInfoProto, error) {
 	info := &pb.JinaInfoProto{
-		Jina: map[string]string{"clipd": s.version, "go": runtime.Version(), "platform": runtime.GOOS, "architecture": runtime.GOARCH},
+		Jina: map[string]string{"clipd": s.options.Version, "go": runtime.Version(), "platform": runtime.GOOS, "architecture": runtime.GOARCH},
 		Envs: map[string]string{},
 	}
 	for _, key := range []string{"JINA_LOG_LEVEL", "CLIPD_LOG_LEVEL", "CUDA_VISIBLE_DEVICES"} {
@@ -120,41 +139,9 @@ func (s *Service) EndpointDiscovery(context.Context, *emptypb.Empty) (*pb.Endpoi
 	return &pb.EndpointsProto{Endpoints: []string{"/rank", "/default"}}, nil
 }
 
-// Call is the stream behind every call of clip_client: requests are worked on side by side and answered as they
-// are done, or in order when the stream asks for it. No more than prefetch requests are read ahead of their
-// answers, so that a client who does not read is held back by flow control.
-func (s *Service) Call(stream grpc.BidiStreamingServer[pb.DataRequestProto, pb.DataRequestProto]) error {
-	x, err := s.ready()
-	if err != nil {
-		return err
-	}
-	prefetch, inOrder, err := s.streamOptions(stream.Context())
-	if err != nil {
-		return err
-	}
-	answers := newAnswers(stream, prefetch, inOrder)
-	for {
-		if err := answers.reserve(); err != nil {
-			return answers.wait(err)
-		}
-		req, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return answers.wait(nil)
-		}
-		if err != nil {
-			return answers.wait(err)
-		}
-		arrived := time.Now()
-		answers.begin(func(ctx context.Context) *pb.DataRequestProto {
-			x.Handle(ctx, req, arrived)
-			return req
-		})
-	}
-}
-
 // streamOptions reads the metadata of a stream.
 func (s *Service) streamOptions(ctx context.Context) (prefetch int, inOrder bool, err error) {
-	prefetch = s.prefetch
+	prefetch = s.options.Prefetch
 	md, _ := metadata.FromIncomingContext(ctx)
 	if v := md.Get("__prefetch__"); len(v) > 0 {
 		n, err := strconv.Atoi(strings.TrimSpace(v[0]))

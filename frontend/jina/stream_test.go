@@ -145,3 +145,44 @@ func TestGoneClient(t *testing.T) {
 	cancel()
 	eventually(t, "nothing in progress", func() bool { return model.inside.Load() == 0 })
 }
+
+// TestStreamInputsHoldBack shows that a stream of many documents waits for room instead of being refused.
+func TestStreamInputsHoldBack(t *testing.T) {
+	model := &gateModel{gate: make(chan struct{})}
+	conn := dialOptions(t, model, "clip_t", Options{Prefetch: 100, StreamInputs: 5})
+	stream, err := pb.NewJinaRPCClient(conn).Call(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	two := func() *pb.DataRequestProto {
+		r := textRequest("x")
+		docs := r.Data.GetDocs()
+		docs.Docs[0].Chunks = []*pb.DocumentProto{{Id: "below"}} // what lies below counts too
+		return r
+	}
+	for range 10 {
+		stream.Send(two())
+	}
+	stream.Send(NewRequest("/encode", make10()))
+	stream.CloseSend()
+	eventually(t, "two requests of two documents in progress", func() bool { return model.inside.Load() == 2 })
+	time.Sleep(50 * time.Millisecond) // a third would come at once
+	if n := model.inside.Load(); n != 2 {
+		t.Errorf("%d requests in progress, there is room for 2", n)
+	}
+	close(model.gate)
+	for i := range 11 {
+		if a, err := stream.Recv(); err != nil || a.Header.Status != nil {
+			t.Fatalf("answer %d: %v %v", i, a, err)
+		}
+	}
+}
+
+// make10 returns more documents than the room of the test holds: such a request has it alone.
+func make10() []*pb.DocumentProto {
+	docs := make([]*pb.DocumentProto, 10)
+	for i := range docs {
+		docs[i] = &pb.DocumentProto{Id: NewID(), Content: &pb.DocumentProto_Text{Text: "y"}}
+	}
+	return docs
+}
