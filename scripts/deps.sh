@@ -44,6 +44,8 @@ require_system() {
   while read -r kind package sign; do
     is_present "$sign" || missing+=("$package")
   done < <(grep '^system ' "$table")
+  # Debian's own Python comes without pip and venv, which fetch the wheels and hold the tests' client.
+  python3 -c 'import pip, venv, ensurepip' 2>/dev/null || missing+=(python3 python3-pip python3-venv)
   [[ ${#missing[@]} -eq 0 ]] || install_packages "${missing[@]}"
 
   command -v go >/dev/null || die "missing on this machine: Go (1.26 or newer, or any from 1.21 on, which fetches it); see https://go.dev/dl"
@@ -57,7 +59,7 @@ require_system() {
 # unpack_NAME wheel folder: takes what clipd needs out of the wheel into the folder.
 unpack_openvino() {
   local lib='openvino/libs'
-  unzip -q "$1" "$lib/libopenvino.so.*" "$lib/libopenvino_onnx_frontend.so.*" "$lib/libopenvino_ir_frontend.so.*" \
+  unzip -q -DD "$1" "$lib/libopenvino.so.*" "$lib/libopenvino_onnx_frontend.so.*" "$lib/libopenvino_ir_frontend.so.*" \
     "$lib/libopenvino_*cpu_plugin.so" "$lib/libtbb*" "$lib/libhwloc*" \
     'openvino/include/openvino/*' 'openvino-*.dist-info/licenses/*' -d "$2/wheel" || [[ $? -eq 11 ]]
   mv "$2/wheel/$lib" "$2/lib"
@@ -68,7 +70,7 @@ unpack_openvino() {
 }
 
 unpack_onnxruntime() {
-  unzip -q "$1" 'onnxruntime/capi/libonnxruntime.so.*' onnxruntime/LICENSE onnxruntime/ThirdPartyNotices.txt -d "$2/wheel"
+  unzip -q -DD "$1" 'onnxruntime/capi/libonnxruntime.so.*' onnxruntime/LICENSE onnxruntime/ThirdPartyNotices.txt -d "$2/wheel"
   mkdir "$2/lib" "$2/licenses"
   mv "$2"/wheel/onnxruntime/capi/libonnxruntime.so.* "$2/lib"
   mv "$2/wheel/onnxruntime/LICENSE" "$2/wheel/onnxruntime/ThirdPartyNotices.txt" "$2/licenses"
@@ -76,24 +78,21 @@ unpack_onnxruntime() {
 }
 
 unpack_clang-format() {
-  unzip -q "$1" clang_format/data/bin/clang-format 'clang_format-*.dist-info/licenses/*' -d "$2/wheel"
+  unzip -q -DD "$1" clang_format/data/bin/clang-format 'clang_format-*.dist-info/licenses/*' -d "$2/wheel"
   mkdir "$2/bin"
   install -m 755 "$2/wheel/clang_format/data/bin/clang-format" "$2/bin/clang-format"
   mv "$2"/wheel/clang_format-*.dist-info/licenses "$2/licenses"
 }
 
-# The second part of a stamp: a change of the unpack functions above unpacks again.
-recipe=1
+# The second part of a stamp: a change of the unpack functions above unpacks again. (unzip's -DD gives files the time of
+# now, not the wheel's, so that a newer version is newer than what was built from the older one.)
+recipe=2
 
 fetch_wheel() { # name version platform sha256
   local name=$1 version=$2 platform=$3 hash=$4
   local folder=$deps/$name-$version new=$deps/.new-$name log=$deps/pip.log start=$SECONDS
   if [[ $(cat "$folder/.stamp" 2>/dev/null) == "$hash $recipe" ]]; then
     return
-  fi
-  command -v python3 >/dev/null || die "missing on this machine: python3 (to fetch $name $version with pip)"
-  if ! python3 -m pip --version >/dev/null 2>&1; then
-    install_packages python3-pip
   fi
   say "fetching $name $version ($platform)"
   rm -rf "$new" && mkdir -p "$new/download"

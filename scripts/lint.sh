@@ -24,6 +24,10 @@ esac
 # existing GLOB...: tracked files that are still there, one after another, zero-terminated
 existing() { git ls-files -z -- "$@" | while IFS= read -r -d '' file; do [[ -e $file ]] && printf '%s\0' "$file"; done; }
 
+git rev-parse --git-dir >/dev/null || {
+  echo 'lint: this is no git checkout, so there is no telling which files to check' >&2
+  exit 2
+}
 mapfile -d '' -t go_files < <(existing '*.go')
 mapfile -d '' -t c_files < <(existing '*.c' '*.cc' '*.h' '*.cu')
 
