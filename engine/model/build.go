@@ -80,7 +80,7 @@ func detect(c *checkpoint.Checkpoint, facts *registry.Checkpoint) (*arch.Weights
 	if err != nil {
 		return nil, arch.Architecture{}, fmt.Errorf("%s: %w", c.Path, err)
 	}
-	hint := arch.Hint{QuickGELU: nameHint(c)}
+	hint := arch.Hint{QuickGELU: nameHint(c.Path)}
 	if facts != nil && facts.Unsupported == "" {
 		a, err := arch.Detect(w, arch.Hint{})
 		if err != nil {
@@ -95,9 +95,9 @@ func detect(c *checkpoint.Checkpoint, facts *registry.Checkpoint) (*arch.Weights
 	return w, a, err
 }
 
-// nameHint reads the activation out of the file's name, as in vit_b_32-quickgelu-laion400m_e32.pt.
-func nameHint(c *checkpoint.Checkpoint) *bool {
-	if strings.Contains(strings.ToLower(filepath.Base(c.Path)), "quickgelu") {
+// nameHint reads the activation out of the name of the file or folder, as in vit_b_32-quickgelu-laion400m_e32.pt.
+func nameHint(path string) *bool {
+	if strings.Contains(strings.ToLower(filepath.Base(path)), "quickgelu") {
 		quick := true
 		return &quick
 	}

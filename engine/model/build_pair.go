@@ -67,31 +67,27 @@ func (s *source) buildPair(ctx context.Context, folder string) (*Model, error) {
 	return m, nil
 }
 
-// adopt puts a file with external data into the cache under the same name, without a second copy where the file system
-// allows it. It never writes to a file that exists: with a link that would be the user's.
+// adopt copies a file with external data into the cache under the same name. A link would not do: a program that writes
+// into the user's file would change the cache under its old hash. Where the file system can share blocks, the kernel
+// does so (copy_file_range).
 func adopt(from, to, name string) error {
 	switch filepath.Clean(name) {
 	case Image.String() + ".onnx", Text.String() + ".onnx", "model.json":
 		return fmt.Errorf("its external data is called %q, which clipd writes itself: give it another name", name)
 	}
-	source, err := filepath.EvalSymlinks(filepath.Join(from, name))
-	if err != nil {
-		return err
-	}
 	target := filepath.Join(to, name)
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
 	}
-	err = os.Link(source, target)
-	if err == nil || errors.Is(err, fs.ErrExist) { // both graphs may use one file
-		return nil
-	}
-	in, err := os.Open(source)
+	in, err := os.Open(filepath.Join(from, name))
 	if err != nil {
 		return err
 	}
 	defer in.Close()
 	out, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) { // both graphs may use one file
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // writerVersion is part of every cache key. Raise it whenever the graphs of one checkpoint come out differently.
-const writerVersion = 1
+const writerVersion = 2
 
 // cache keeps built graphs, one folder each: image.onnx, text.onnx, the files with their weights, and model.json.
 type cache struct {
@@ -41,7 +41,8 @@ const hashedSize = 4 << 20
 // graphs returns the model from the cache, building it when it is not there or damaged.
 func (c *cache) graphs(ctx context.Context, s *source, d DType) (*Model, error) {
 	key := sha256.New()
-	fmt.Fprintf(key, "%d %s %s %v\n", writerVersion, s.hash, d, s.pair)
+	// The hash holds the names of the files, but not that of their folder, which may say what the activation is.
+	fmt.Fprintf(key, "%d %s %s %v %v\n", writerVersion, s.hash, d, s.pair, nameHint(s.path) != nil)
 	if s.facts != nil { // what the name says goes into the graph where the files say nothing
 		facts, err := json.Marshal(s.facts)
 		if err != nil {
@@ -68,12 +69,12 @@ func (c *cache) graphs(ctx context.Context, s *source, d DType) (*Model, error) 
 func (c *cache) build(ctx context.Context, s *source, d DType, folder string) (*Model, error) {
 	parent := filepath.Dir(folder)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return nil, fmt.Errorf("cannot make the model cache: %w", err)
+		return nil, c.unwritable(err)
 	}
 	removeStale(parent)
 	work, err := os.MkdirTemp(parent, ".new-*")
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a folder in the model cache: %w", err)
+		return nil, c.unwritable(err)
 	}
 	defer os.RemoveAll(work)
 	m, err := s.build(ctx, d, work, c.progress)
@@ -82,9 +83,13 @@ func (c *cache) build(ctx context.Context, s *source, d DType, folder string) (*
 	}
 	m.ContentHash, m.Bytes = s.hash, s.bytes
 	if err := writeEntry(work, m); err != nil {
-		return nil, fmt.Errorf("cannot write the model cache: %w", err)
+		return nil, c.unwritable(err)
 	}
 	return publish(work, folder)
+}
+
+func (c *cache) unwritable(err error) error {
+	return fmt.Errorf("cannot write to the model cache %s; CLIPD_CACHE may name another folder: %w", c.dir, err)
 }
 
 // publish renames a finished folder into place. Another process may have been quicker; a damaged entry gives way.

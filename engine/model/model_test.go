@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 const models = "../../testdata/models/"
@@ -129,7 +128,10 @@ func TestSecondLoadReadsNothing(t *testing.T) {
 		t.Errorf("the first load reported %v", stages)
 	}
 	clear(stages)
-	// The weights cannot be read any more: the memo must do.
+	if second := load(t, o); second.Graphs != first.Graphs || len(stages) != 0 {
+		t.Errorf("the second load reported %v", stages)
+	}
+	// Contents that fit no model show that the file is read again, although it keeps its size and time.
 	file := filepath.Join(dir, "open_clip_model.safetensors")
 	info, err := os.Stat(file)
 	if err != nil {
@@ -139,12 +141,6 @@ func TestSecondLoadReadsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Chtimes(file, info.ModTime(), info.ModTime()); err != nil {
-		t.Fatal(err)
-	}
-	if second := load(t, o); second.Graphs != first.Graphs || len(stages) != 0 {
-		t.Errorf("the second load reported %v", stages)
-	}
-	if err := os.Chtimes(file, time.Now(), info.ModTime().Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Load(context.Background(), o); err == nil {
