@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """Train the demo model and write it as safetensors with open_clip's names.
 
-    python train.py
-
-writes engine/model/demo/model.safetensors and open_clip_config.json; README.md says how long it takes.
+writes model.safetensors and open_clip_config.json; README.md has the two commands that made what is in engine/model/demo.
 """
 import argparse
 import collections
@@ -15,7 +13,7 @@ import pathlib
 import time
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 import batches
@@ -49,15 +47,17 @@ def disturbed(x, generator):
     return x + 0.12 * uniform(n, 1, 1, 1) * torch.randn(x.shape, generator=generator)
 
 
-def hint_loss(images, texts, hints, seen, said):
+def hint_loss(images, texts, hints, seen, said, shape_weight):
     """one linear classifier of single properties for both towers; only while training, its weight falls to 0
 
     It says early what there is to see. What a caption leaves out counts neither for nor against.
     """
     cross_entropy = functional.binary_cross_entropy_with_logits
+    # shapes are by far the hardest to see
+    weight = torch.tensor([shape_weight if name.startswith('shape ') else 1.0 for name in batches.LABELS])
     of_images = cross_entropy(hints(images), seen.float(), reduction='none')
     of_texts = cross_entropy(hints(texts), said.float(), reduction='none') * (said | ~seen)
-    return (of_images.sum() + of_texts.sum()) / (2 * len(seen))
+    return ((of_images + of_texts) * weight).sum() / (2 * len(seen))
 
 
 def encode_texts(net, ids):
@@ -94,6 +94,9 @@ def train(args, tokenizer):
     torch.manual_seed(args.seed)
     generator = torch.Generator().manual_seed(args.seed)
     net = model.Clip(config)
+    if args.init:
+        net.load_state_dict(load_file(args.init / 'model.safetensors'))
+        net.logit_scale.data.fill_(math.log(30))
     hints = torch.nn.Linear(config['model_cfg']['embed_dim'], len(batches.LABELS))
     torch.nn.init.constant_(hints.bias, -3.0)  # few properties are in a picture
     both = optimizers(net, hints, args.rate)
@@ -110,7 +113,7 @@ def train(args, tokenizer):
                 texts = encode_texts(net, ids)
             images, texts = images.float(), texts.float()
             loss = contrastive_loss(images, texts, net.logit_scale.exp(), torch.from_numpy(true))
-            hint = hint_loss(images, texts, hints, torch.from_numpy(seen), torch.from_numpy(said))
+            hint = hint_loss(images, texts, hints, torch.from_numpy(seen), torch.from_numpy(said), args.shape_weight)
             net.zero_grad()
             hints.zero_grad()
             (loss + args.hint * (1 - step / args.steps) * hint).backward()
@@ -150,6 +153,8 @@ def main():
     parser.add_argument('--batch', type=int, default=96)
     parser.add_argument('--rate', type=float, default=1.5e-3)
     parser.add_argument('--hint', type=float, default=0.2, help='weight of the auxiliary loss at the beginning')
+    parser.add_argument('--shape-weight', type=float, default=1.0, help='of the names of shapes in the auxiliary loss')
+    parser.add_argument('--init', type=pathlib.Path, help='folder of an earlier export to go on from')
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--workers', type=int, default=2, help='processes that draw')
     parser.add_argument('--save-every', type=int, default=0, help='steps between intermediate exports')
