@@ -141,6 +141,10 @@ func (c *Checkpoint) openFile(file string) error {
 func (c *Checkpoint) read(file string, data []byte) (err error) {
 	var tensors []*Tensor
 	switch {
+	// First, because the length of a header may look like the beginning of any other format.
+	case isSafetensors(data):
+		c.Format = FormatSafetensors
+		tensors, err = readSafetensors(file, data)
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
 		tensors, c.Format, err = readTorch(file, data)
 	case bytes.HasPrefix(data, []byte("\x80\x02")):
@@ -149,9 +153,6 @@ func (c *Checkpoint) read(file string, data []byte) (err error) {
 		err = fmt.Errorf("%s is a Git LFS pointer, not the weights: run git lfs pull", file)
 	case bytes.HasPrefix(bytes.TrimLeft(data[:min(len(data), 64)], " \r\n\t"), []byte("<")):
 		err = fmt.Errorf("%s is a web page, not weights: the download went wrong", file)
-	case len(data) > 8 && data[8] == '{':
-		c.Format = FormatSafetensors
-		tensors, err = readSafetensors(file, data)
 	default:
 		err = fmt.Errorf("%s is neither a PyTorch zip archive nor safetensors (it begins with %q)", file, data[:min(len(data), 8)])
 	}

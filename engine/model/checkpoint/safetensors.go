@@ -22,6 +22,11 @@ type safetensorsEntry struct {
 	Offsets *[2]int64 `json:"data_offsets"`
 }
 
+// isSafetensors says whether a file begins with the length of a JSON object and the object's brace.
+func isSafetensors(data []byte) bool {
+	return len(data) > 8 && data[8] == '{' && binary.LittleEndian.Uint64(data) <= maxHeader
+}
+
 // readSafetensors reads a file: 8 bytes length of the header (little-endian), the header (JSON: name to type,
 // shape and place), then the data. See https://github.com/huggingface/safetensors#format.
 func readSafetensors(file string, data []byte) ([]*Tensor, error) {

@@ -41,6 +41,25 @@ func TestSafetensorsErrorsNameTheTensor(t *testing.T) {
 	}
 }
 
+func TestEveryHeaderLengthIsRead(t *testing.T) {
+	// The file begins with the length of its header, which may look like the beginning of another format.
+	const header = `{"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}`
+	for _, length := range []int{
+		0x280,    // 80 02: PyTorch before 1.6
+		0x10280,  // the same with a higher byte
+		0x3c20,   // " <": a web page
+		0x3c3c,   // "<<"
+		0x93c0a,  // "\n<\t"
+		0x200000, // zeros
+	} {
+		data := safetensors(header+strings.Repeat(" ", length-len(header)), 4)
+		c, err := OpenBytes("x.safetensors", data, nil)
+		if err != nil || c.Format != FormatSafetensors || c.Tensor("s") == nil {
+			t.Errorf("a header of %#x bytes: %v", length, err)
+		}
+	}
+}
+
 func TestSafetensorsScalarAndEmpty(t *testing.T) {
 	data := safetensors(`{"__metadata__":{"format":"pt"},"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"e":{"dtype":"F32","shape":[0,3],"data_offsets":[4,4]}}  `, 4)
 	binary.LittleEndian.PutUint32(data[len(data)-4:], 0x3fc00000)
