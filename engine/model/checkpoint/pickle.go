@@ -13,6 +13,9 @@ const (
 	maxPickle = 16 << 20
 	maxStack  = 1 << 20
 	maxMemo   = 1 << 20
+	// maxItems bounds what all tuples, lists, dicts and tensors hold together: through the memo a few bytes can ask for a
+	// copy of a long list again and again.
+	maxItems = 4 << 20
 )
 
 // unpickler runs the part of the pickle machine (protocols 2 to 5) that torch.save and torch.jit.save use.
@@ -22,6 +25,7 @@ type unpickler struct {
 	stack []any
 	marks []int
 	memo  map[uint32]any
+	items int // made so far, at most maxItems
 }
 
 // unpickle returns the one object of a pickle. It executes nothing: see allowed and call.
@@ -102,6 +106,15 @@ func (u *unpickler) counted(n uint64) ([]byte, error) {
 		return nil, err
 	}
 	return u.take(length)
+}
+
+// spend counts items before they are made.
+func (u *unpickler) spend(n int) error {
+	if n > maxItems-u.items {
+		return fmt.Errorf("the objects hold more than %d items", maxItems)
+	}
+	u.items += n
+	return nil
 }
 
 func (u *unpickler) push(v any) { u.stack = append(u.stack, v) }

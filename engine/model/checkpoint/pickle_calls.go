@@ -3,7 +3,7 @@ package checkpoint
 import "fmt"
 
 // call gives the value of function(*arguments) for the few functions that are known.
-func call(function any, arguments any) (any, error) {
+func (u *unpickler) call(function any, arguments any) (any, error) {
 	g, ok := function.(pyGlobal)
 	if !ok {
 		return nil, fmt.Errorf("it calls a %T, which is no function", function)
@@ -14,9 +14,9 @@ func call(function any, arguments any) (any, error) {
 	}
 	switch {
 	case g.name == "OrderedDict":
-		return orderedDict(args)
+		return u.orderedDict(args)
 	case g.name == "_rebuild_tensor_v2":
-		return rebuildTensor(args)
+		return u.rebuildTensor(args)
 	case g.name == "_rebuild_parameter":
 		if len(args) >= 1 {
 			if t, ok := args[0].(*pyTensor); ok {
@@ -37,7 +37,10 @@ func call(function any, arguments any) (any, error) {
 	return nil, fmt.Errorf("%s must not be called", g)
 }
 
-func orderedDict(args pyTuple) (any, error) {
+func (u *unpickler) orderedDict(args pyTuple) (any, error) {
+	if err := u.spend(1); err != nil {
+		return nil, err
+	}
 	d := &pyDict{}
 	if len(args) == 0 {
 		return d, nil
@@ -46,6 +49,10 @@ func orderedDict(args pyTuple) (any, error) {
 	if !ok || len(args) != 1 {
 		return nil, fmt.Errorf("collections.OrderedDict takes nothing or one list of pairs")
 	}
+	if err := u.spend(len(list.items)); err != nil {
+		return nil, err
+	}
+	d.pairs = make([]pyPair, 0, len(list.items))
 	for _, item := range list.items {
 		switch pair := item.(type) {
 		case *pyList:
@@ -65,7 +72,7 @@ func orderedDict(args pyTuple) (any, error) {
 }
 
 // rebuildTensor reads (storage, offset, size, stride, requires_grad, backward_hooks[, metadata]).
-func rebuildTensor(args pyTuple) (any, error) {
+func (u *unpickler) rebuildTensor(args pyTuple) (any, error) {
 	if len(args) < 4 {
 		return nil, fmt.Errorf("torch._utils._rebuild_tensor_v2 needs at least 4 arguments, got %d", len(args))
 	}
@@ -75,7 +82,7 @@ func rebuildTensor(args pyTuple) (any, error) {
 	}
 	offset, ok := args[1].(int64)
 	if !ok || offset < 0 || offset > maxElements {
-		return nil, fmt.Errorf("tensor offset %v is out of range", args[1])
+		return nil, fmt.Errorf("tensor offset %s is out of range", describe(args[1]))
 	}
 	shape, err := intTuple(args[2])
 	if err != nil {
@@ -84,6 +91,9 @@ func rebuildTensor(args pyTuple) (any, error) {
 	strides, err := intTuple(args[3])
 	if err != nil {
 		return nil, fmt.Errorf("tensor stride: %w", err)
+	}
+	if err := u.spend(1 + len(shape) + len(strides)); err != nil {
+		return nil, err
 	}
 	return &pyTensor{storage: storage, offset: int(offset), shape: shape, strides: strides}, nil
 }
@@ -100,7 +110,7 @@ func intTuple(v any) ([]int, error) {
 	for i, item := range t {
 		n, ok := item.(int64)
 		if !ok || n < 0 || n > maxElements {
-			return nil, fmt.Errorf("%v is no size between 0 and %d", item, maxElements)
+			return nil, fmt.Errorf("%s is no size between 0 and %d", describe(item), maxElements)
 		}
 		out[i] = int(n)
 	}
@@ -116,15 +126,15 @@ func persistent(id any) (any, error) {
 	g, _ := t[1].(pyGlobal)
 	d, known := storageTypes[g.name]
 	if !known || g.module != "torch" {
-		return nil, fmt.Errorf("storage type %v is not supported", t[1])
+		return nil, fmt.Errorf("storage type %s is not supported", describe(t[1]))
 	}
 	key, ok := t[2].(string)
 	if !ok {
-		return nil, fmt.Errorf("storage key %v is no string", t[2])
+		return nil, fmt.Errorf("storage key %s is no string", describe(t[2]))
 	}
 	count, ok := t[4].(int64)
 	if !ok || count < 0 || count > maxElements {
-		return nil, fmt.Errorf("storage %q has a size of %v elements", key, t[4])
+		return nil, fmt.Errorf("storage %s has a size of %s elements", describe(key), describe(t[4]))
 	}
 	return pyStorage{dtype: d, key: key, count: int(count)}, nil
 }

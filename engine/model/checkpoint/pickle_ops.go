@@ -113,6 +113,9 @@ func (u *unpickler) tuple(op byte) error {
 		return nil
 	case 't':
 		items, err := u.popMark()
+		if err == nil {
+			err = u.spend(len(items))
+		}
 		if err != nil {
 			return err
 		}
@@ -120,6 +123,9 @@ func (u *unpickler) tuple(op byte) error {
 		return nil
 	}
 	n := int(op-0x85) + 1
+	if err := u.spend(n); err != nil {
+		return err
+	}
 	items := make(pyTuple, n)
 	for i := n - 1; i >= 0; i-- {
 		v, err := u.pop()
@@ -150,6 +156,9 @@ func (u *unpickler) container(op byte) error {
 	case 's':
 		items = make([]any, 2)
 		items[0], items[1], err = u.pop2()
+	}
+	if err == nil {
+		err = u.spend(len(items))
 	}
 	if err != nil {
 		return err
@@ -222,7 +231,7 @@ func (u *unpickler) object(op byte) error {
 	}
 	switch op {
 	case 'R':
-		v, err := call(function, argument)
+		v, err := u.call(function, argument)
 		if err != nil {
 			return err
 		}
@@ -230,7 +239,10 @@ func (u *unpickler) object(op byte) error {
 	case 0x81: // NEWOBJ: an instance of a TorchScript class
 		class, ok := function.(pyGlobal)
 		if !ok || !scriptClass(class) {
-			return fmt.Errorf("%v is made into an object; only TorchScript classes may be", function)
+			return fmt.Errorf("%s is made into an object; only TorchScript classes may be", describe(function))
+		}
+		if err := u.spend(1); err != nil {
+			return err
 		}
 		u.push(&pyObject{class: class, state: &pyDict{}})
 	case 'b': // BUILD: set the attributes of the object below

@@ -1,7 +1,9 @@
 package checkpoint
 
 import (
+	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -86,6 +88,78 @@ func TestCyclicModulesEnd(t *testing.T) {
 	}
 }
 
+func TestUnpickleHasABudget(t *testing.T) {
+	const (
+		ordered = "ccollections\nOrderedDict\nq\x00"
+		pairs   = 10_000
+		calls   = 1000
+	)
+	// One list of pairs, all of them one shared tuple, is made into a dict again and again.
+	shared := "\x80\x02" + ordered + "](" + "K\x01K\x02\x86q\x01" + strings.Repeat("h\x01", pairs-1) + "e\x85q\x020" +
+		"](" + strings.Repeat("h\x00h\x02R", calls) + "e."
+	before, after := runtime.MemStats{}, runtime.MemStats{}
+	runtime.ReadMemStats(&before)
+	_, err := unpickle([]byte(shared))
+	runtime.ReadMemStats(&after)
+	if err == nil || !strings.Contains(err.Error(), "more than 4194304 items") {
+		t.Errorf("%d dicts of %d pairs: %v", calls, pairs, err)
+	}
+	const limit = 1 << 28 // 4 M pairs of 32 bytes, and what append leaves behind while it grows
+	if used := after.TotalAlloc - before.TotalAlloc; used > limit {
+		t.Errorf("a pickle of %d bytes took %d bytes of memory, expected at most %d", len(shared), used, limit)
+	}
+	if _, err := unpickle([]byte("\x80\x02]" + strings.Repeat("Na", maxItems+1) + ".")); err == nil || !strings.Contains(err.Error(), "items") {
+		t.Errorf("a list of %d items: %v", maxItems+1, err)
+	}
+	// As rebuilt tensors, whose sizes are copied.
+	tensor := "\x80\x02" + global("torch._utils", "_rebuild_tensor_v2") + "q\x00((X\x07\x00\x00\x00storage" + global("torch", "FloatStorage") +
+		"X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQK\x00(" + strings.Repeat("K\x01", maxRank) + "tq\x01h\x01tq\x020"
+	if _, err := unpickle([]byte(tensor + strings.Repeat("h\x00h\x02R0", maxItems/maxRank) + "N.")); err == nil || !strings.Contains(err.Error(), "items") {
+		t.Errorf("%d tensors: %v", maxItems/maxRank, err)
+	}
+}
+
+func TestErrorsDoNotPrintSharedTuples(t *testing.T) {
+	// A tuple of two of the one before, 20 times over: written out it has a million items.
+	deep := "\x80\x02K\x01q\x010" + strings.Repeat("h\x01h\x01\x86q\x010", 20)
+	check := func(pickle string) {
+		t.Helper()
+		if _, err := unpickle([]byte(deep + pickle + ".")); err == nil || len(err.Error()) > 1000 {
+			t.Errorf("expected a short error, got one of %d bytes", len(fmt.Sprint(err)))
+		}
+	}
+	check("h\x01)\x81")
+	check(global("torch._utils", "_rebuild_tensor_v2") + "((X\x07\x00\x00\x00storage" + global("torch", "FloatStorage") +
+		"X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQh\x01))tR")
+	check("(X\x07\x00\x00\x00storageh\x01X\x01\x00\x00\x000NK\x01tQ")
+	check("(X\x07\x00\x00\x00storage" + global("torch", "FloatStorage") + "h\x01NK\x01tQ")
+	check("(X\x07\x00\x00\x00storage" + global("torch", "FloatStorage") + "X\x01\x00\x00\x000Nh\x01tQ")
+	v, err := unpickle([]byte(deep + global("__torch__", "M") + ")\x81}h\x01h\x01sb."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &torchWalk{archive: &archive{file: "deep.pt"}, names: map[string]int{}}
+	if err := w.attributes("", v.(*pyObject).state, 0); err == nil || len(err.Error()) > 1000 {
+		t.Errorf("expected a short error, got one of %d bytes", len(fmt.Sprint(err)))
+	}
+}
+
+func TestLongTensorNamesAreRefused(t *testing.T) {
+	long := strings.Repeat("a", 600)
+	tensor := &pyTensor{}
+	inner := &pyDict{pairs: []pyPair{{long, tensor}}}
+	nested := &pyDict{pairs: []pyPair{{long, &pyObject{state: inner}}}}
+	w := &torchWalk{archive: &archive{file: "long.pt"}, names: map[string]int{}}
+	for _, err := range []error{
+		w.attributes("", nested, 0),
+		w.stateDict(&pyDict{pairs: []pyPair{{long + long, tensor}}}),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "longer than 1024 bytes") || len(err.Error()) > 300 {
+			t.Errorf("a name of 1200 bytes: %.400v", err)
+		}
+	}
+}
+
 func FuzzUnpickle(f *testing.F) {
 	for _, name := range []string{"vit_quickgelu_2heads/openai_jit_cuda_reduced.pt", "vit_gelu/training_checkpoint_reduced.pt"} {
 		data, err := os.ReadFile(models + name)
@@ -117,4 +191,28 @@ func FuzzUnpickle(f *testing.F) {
 			_ = w.stateDict(r)
 		}
 	})
+}
+
+func TestTooManyTensorsAreRefused(t *testing.T) {
+	const name = "vit_quickgelu/state_dict_reduced.pt"
+	data, err := os.ReadFile(models + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := openArchive(name, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pickle, err := a.read("data.pkl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := unpickle(pickle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &torchWalk{archive: a, names: map[string]int{}, tensors: make([]*Tensor, maxTensors-1)}
+	if err := w.stateDict(v.(*pyDict)); err == nil || !strings.Contains(err.Error(), "more than 65536 tensors") || len(w.tensors) != maxTensors {
+		t.Errorf("%d tensors and those of %s: %v", maxTensors-1, name, err)
+	}
 }

@@ -1,5 +1,7 @@
 package checkpoint
 
+import "fmt"
+
 // What a checkpoint's pickle may hold. Anything that is not one of these is refused by name, and nothing is
 // ever called: constructors are recognised and replaced by plain data.
 type (
@@ -36,6 +38,20 @@ func (d *pyDict) get(key string) (any, bool) {
 		}
 	}
 	return nil, false
+}
+
+// describe is a value for a message. Containers are named by their type only: written out, a few that share each other
+// can be endless.
+func describe(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case string:
+		return fmt.Sprintf("%.80q", v)
+	case bool, int64, float64, pyGlobal:
+		return fmt.Sprint(v)
+	}
+	return fmt.Sprintf("a %T", v)
 }
 
 func (g pyGlobal) String() string { return g.module + "." + g.name }

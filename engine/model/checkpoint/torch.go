@@ -5,10 +5,13 @@ import (
 	"strings"
 )
 
-// Bounds of the walk over what was unpickled: shared and cyclic references must not make it long.
+// Bounds of the walk over what was unpickled: shared and cyclic references must not make it long, nor the names that it
+// joins. The largest CLIP has some 2000 tensors with names of at most 100 bytes.
 const (
-	maxDepth = 64
-	maxNodes = 1 << 20
+	maxDepth   = 64
+	maxNodes   = 1 << 20
+	maxTensors = 1 << 16
+	maxName    = 1024
 )
 
 // readTorch reads the tensors of a zip written by torch.jit.save (an object tree) or torch.save (a dict of tensors,
@@ -71,18 +74,30 @@ func (w *torchWalk) attributes(prefix string, state *pyDict, depth int) error {
 		}
 		key, ok := pair.key.(string)
 		if !ok {
-			return fmt.Errorf("%s: attribute name %v under %q is no string", w.archive.file, pair.key, prefix)
+			return fmt.Errorf("%s: attribute name %s under %q is no string", w.archive.file, describe(pair.key), prefix)
 		}
 		var err error
 		switch v := pair.value.(type) {
 		case *pyTensor:
-			err = w.add(prefix+key, v)
+			if err = w.checkName(prefix, key); err == nil {
+				err = w.add(prefix+key, v)
+			}
 		case *pyObject:
-			err = w.attributes(prefix+key+".", v.state, depth+1)
+			if err = w.checkName(prefix, key); err == nil {
+				err = w.attributes(prefix+key+".", v.state, depth+1)
+			}
 		}
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkName refuses a name that is too long, before its parts are joined.
+func (w *torchWalk) checkName(prefix, key string) error {
+	if len(prefix)+len(key) > maxName {
+		return fmt.Errorf("%s: the tensor name that begins with %.80q is longer than %d bytes", w.archive.file, prefix[:min(len(prefix), 80)]+key[:min(len(key), 80)], maxName)
 	}
 	return nil
 }
@@ -97,7 +112,10 @@ func (w *torchWalk) stateDict(d *pyDict) error {
 		}
 		name, ok := pair.key.(string)
 		if !ok {
-			return fmt.Errorf("%s: tensor name %v is no string", w.archive.file, pair.key)
+			return fmt.Errorf("%s: tensor name %s is no string", w.archive.file, describe(pair.key))
+		}
+		if err := w.checkName("", name); err != nil {
+			return err
 		}
 		name = strings.TrimPrefix(strings.TrimPrefix(name, "module."), "_orig_mod.")
 		if err := w.add(name, t); err != nil {
@@ -126,6 +144,9 @@ func (w *torchWalk) add(name string, p *pyTensor) error {
 	if at, twice := w.names[name]; twice {
 		w.tensors[at] = t // of equal keys of a dict the last one counts
 		return nil
+	}
+	if len(w.tensors) >= maxTensors {
+		return fmt.Errorf("%s: more than %d tensors", w.archive.file, maxTensors)
 	}
 	w.names[name] = len(w.tensors)
 	w.tensors = append(w.tensors, t)
