@@ -90,10 +90,11 @@ func (s *Store) download(ctx context.Context, source Source, file string) error 
 		}
 		var sha string
 		if sha, err = s.transfer(ctx, source.URL, part); err == nil {
-			if source.SHA256 == "" {
-				source.SHA256 = sha
+			expected := source
+			if source.SHA256 == "" && source.MD5 == "" { // what is pinned counts more than what a server says of itself
+				expected.SHA256 = sha
 			}
-			if err = verify(part, source); err == nil {
+			if err = verify(part, expected); err == nil {
 				return os.Rename(part, file)
 			}
 			if removed := os.Remove(part); removed != nil {
@@ -202,15 +203,21 @@ func (m *meter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// verify compares the check sum, where one is known.
+// verify compares every check sum that is known, reading the file once.
 func verify(file string, source Source) error {
-	sum, want := hash.Hash(nil), ""
-	switch {
-	case source.SHA256 != "":
-		sum, want = sha256.New(), source.SHA256
-	case source.MD5 != "":
-		sum, want = md5.New(), source.MD5
-	default:
+	type check struct {
+		name string
+		sum  hash.Hash
+		want string
+	}
+	var checks []check
+	var sums []io.Writer
+	for _, c := range []check{{"SHA-256", sha256.New(), source.SHA256}, {"MD5", md5.New(), source.MD5}} {
+		if c.want != "" {
+			checks, sums = append(checks, c), append(sums, c.sum)
+		}
+	}
+	if len(checks) == 0 {
 		return nil
 	}
 	f, err := os.Open(file)
@@ -218,11 +225,13 @@ func verify(file string, source Source) error {
 		return err
 	}
 	defer f.Close()
-	if _, err := io.Copy(sum, f); err != nil {
+	if _, err := io.Copy(io.MultiWriter(sums...), f); err != nil {
 		return err
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); !strings.EqualFold(got, want) {
-		return fmt.Errorf("the file is damaged: check sum %s instead of %s", got, want)
+	for _, c := range checks {
+		if got := hex.EncodeToString(c.sum.Sum(nil)); !strings.EqualFold(got, c.want) {
+			return fmt.Errorf("the file is damaged: %s check sum %s instead of %s", c.name, got, c.want)
+		}
 	}
 	return nil
 }

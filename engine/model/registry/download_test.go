@@ -140,6 +140,23 @@ func TestHubAnnouncesTheCheckSum(t *testing.T) {
 	if _, err = download(t, handler(sha256Of([]byte("x"))), Source{}, nil); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("another check sum than announced: %v", err)
 	}
+	// What is pinned counts, also where the server announces the sum of what it sends.
+	if _, err = download(t, handler(sha256Of(content)), Source{MD5: md5Of([]byte("x"))}, nil); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("another check sum than pinned: %v", err)
+	}
+	file, err = download(t, handler(sha256Of([]byte("x"))), Source{MD5: md5Of(content)}, nil)
+	wantContent(t, file, err)
+}
+
+func TestEveryPinnedCheckSumIsVerified(t *testing.T) {
+	right, wrong := Source{MD5: md5Of(content), SHA256: sha256Of(content)}, []byte("x")
+	file, err := download(t, serve, right, nil)
+	wantContent(t, file, err)
+	for _, source := range []Source{{MD5: md5Of(wrong), SHA256: right.SHA256}, {MD5: right.MD5, SHA256: sha256Of(wrong)}} {
+		if _, err := download(t, serve, source, nil); err == nil || !strings.Contains(err.Error(), "damaged") {
+			t.Errorf("%+v: %v", source, err)
+		}
+	}
 }
 
 func TestDownloadErrors(t *testing.T) {
