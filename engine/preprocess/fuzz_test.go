@@ -15,6 +15,9 @@ func FuzzImage(f *testing.F) {
 	f.Add([]byte("P3 3 2 7 1 2 3 4 5 6 7 0 1 2 3 4 5 6 7 0 1 2"), byte(9))
 	f.Add([]byte("P1 3 2 101 010"), byte(9))
 	f.Add(tinyTIFF(4, 4), byte(3))
+	for bits := range uint32(10) {
+		f.Add(paletteTIFF(bits), byte(7))
+	}
 	limits := Limits{MaxBytes: 1 << 20, MaxPixels: 1 << 18}
 	f.Fuzz(func(t *testing.T, data []byte, size byte) {
 		side := 1 + int(size)%64

@@ -1,6 +1,7 @@
 package preprocess
 
 import (
+	"bytes"
 	"io"
 	"math/bits"
 )
@@ -8,31 +9,29 @@ import (
 // packBits decompresses TIFF's run lengths: a count n, then n+1 bytes as they are (0 to 127) or one byte 1-n times
 // (-1 to -127).
 type packBits struct {
-	data  []byte
-	at    int
-	left  int  // bytes of the current run
-	same  bool // the run repeats value
-	value byte
+	stored *bytes.Reader
+	left   int  // bytes of the current run
+	same   bool // the run repeats value
+	value  byte
 }
 
 func (p *packBits) Read(dst []byte) (int, error) {
 	n := 0
 	for n < len(dst) {
 		if p.left == 0 {
-			if p.at >= len(p.data) {
+			code, err := p.stored.ReadByte()
+			if err != nil {
 				break
 			}
-			count := int(int8(p.data[p.at]))
-			p.at++
+			count := int(int8(code))
 			switch {
 			case count >= 0:
 				p.left, p.same = count+1, false
 			case count > -128:
-				if p.at >= len(p.data) {
+				if p.value, err = p.stored.ReadByte(); err != nil {
 					return n, io.ErrUnexpectedEOF
 				}
-				p.left, p.same, p.value = 1-count, true, p.data[p.at]
-				p.at++
+				p.left, p.same = 1-count, true
 			}
 			continue
 		}
@@ -42,11 +41,10 @@ func (p *packBits) Read(dst []byte) (int, error) {
 				dst[n+i] = p.value
 			}
 		} else {
-			if p.at >= len(p.data) {
+			var err error
+			if take, err = p.stored.Read(dst[n : n+take]); err != nil {
 				return n, io.ErrUnexpectedEOF
 			}
-			take = copy(dst[n:n+take], p.data[p.at:])
-			p.at += take
 		}
 		n += take
 		p.left -= take

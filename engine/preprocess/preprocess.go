@@ -12,7 +12,8 @@
 //
 //   - JPEG, PNG, BMP, PPM: 4·W rows as many as the filter reaches over, 4·H/size: some hundred kilobytes;
 //   - progressive JPEG: 2 bytes a coefficient, 3·W·H (4:2:0) to 8·W·H (CMYK);
-//   - interlaced PNG, TIFF: 4·W·H;
+//   - interlaced PNG: 4·W·H;
+//   - TIFF: 4·W·H, one packed row (at most 64 MiB) and where its strips or tiles lie (at most 64 MiB);
 //   - GIF, BMP with run lengths: W·H;
 //   - WebP and AVIF: 4·W·H and as much again in the decoder (AVIF of 12 bits: twice).
 //

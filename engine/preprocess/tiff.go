@@ -147,11 +147,16 @@ func readTIFFDirectory(j *job, data []byte) (*tiffDirectory, error) {
 	if at+entries*12 > int64(len(data)) {
 		return nil, j.fail("data ends early, within the directory")
 	}
+	// The last entry of a tag counts, as in Pillow. Others are not read: thousands could name the same values.
+	last := map[uint16]int64{}
+	for i := range entries {
+		last[d.order.Uint16(data[at+i*12:])] = i
+	}
 	tags := map[uint16][]uint32{}
 	for i := range entries {
 		entry := data[at+i*12 : at+i*12+12]
 		tag := d.order.Uint16(entry)
-		if !tiffWanted(tag) {
+		if !tiffWanted(tag) || last[tag] != i {
 			continue
 		}
 		values, err := d.values(j, data, entry)

@@ -1,15 +1,8 @@
 package preprocess
 
 import (
-	"bytes"
-	"compress/flate"
-	"compress/zlib"
 	"encoding/binary"
-	"errors"
-	"io"
-
-	"golang.org/x/image/ccitt"
-	"golang.org/x/image/tiff/lzw"
+	"math"
 )
 
 // tiffBlock is a strip or a tile, of one plane or of all.
@@ -42,13 +35,28 @@ func (d *tiffDirectory) rowBytes(width int) int {
 // tiffLargestRatio is more than any of the compressions reaches; a file that declares more does not have its pixels.
 const tiffLargestRatio = 5000
 
-// checkBlocks refuses files whose blocks are too few, or too short for the picture, before memory is taken for it.
+// Blocks may be wider than the picture and may all point at the same stored bytes, so neither the size of the picture
+// nor the length of the file bounds what there is to unpack. These do; usual tiles stay far below them.
+const (
+	tiffLargestWaste     = 4        // bytes unpacked for each byte of the picture
+	tiffFreeBytes        = 16 << 20 // that pictures of every size may unpack and read besides
+	tiffLeastBlock       = 128      // pixels of a block on average: a tile has at least 16×16 by the standard
+	tiffFreeBlocks       = 1 << 16  // that pictures of every size may have besides
+	tiffLargestRow       = 64 << 20 // bytes of one packed row, which is held beside the picture
+	tiffLargestRereading = 2        // bytes read for each byte of the file
+)
+
+// checkBlocks refuses files whose blocks are too few, too many, too wide or too short for the picture, before memory is
+// taken for it.
 func (d *tiffDirectory) checkBlocks(j *job, length int) error {
 	width, height := d.blockSize()
 	across, down := (d.width+width-1)/width, (d.height+height-1)/height
 	need := across * down * d.planes()
 	if len(d.offsets) < need {
 		return j.fail("%d strips or tiles are named, %d are needed", len(d.offsets), need)
+	}
+	if most := d.width*d.height/tiffLeastBlock + tiffFreeBlocks; across*down > most {
+		return j.fail("strips or tiles of %d×%d cut the picture into %d; at most %d are taken", width, height, across*down, most)
 	}
 	if len(d.counts) == 0 && d.compression == 1 {
 		d.counts = make([]uint32, len(d.offsets))
@@ -59,15 +67,44 @@ func (d *tiffDirectory) checkBlocks(j *job, length int) error {
 	if len(d.counts) < need {
 		return j.fail("the lengths of %d strips or tiles are named, %d are needed", len(d.counts), need)
 	}
-	if total := d.rowBytes(d.width) * d.planes() * d.height; total/tiffLargestRatio > length {
+	if row := d.rowBytes(width); row > tiffLargestRow {
+		return j.fail("rows of %d bytes; at most %d are unpacked at a time", row, tiffLargestRow)
+	}
+	picture := d.pictureBytes()
+	if picture/tiffLargestRatio > length {
 		return j.endsEarly(0)
+	}
+	// Rows below the picture are not unpacked, columns beside it are.
+	unpacked := d.rowBytes(width) * across * d.planes() * d.height
+	if most := tiffLargestWaste*picture + tiffFreeBytes; unpacked > most {
+		return j.fail("strips or tiles of %d×%d unpack to %d bytes, but the picture has %d; at most %d are unpacked for it", width, height, unpacked, picture, most)
 	}
 	return nil
 }
 
-// readBlocks unpacks every block into whole.
+// pictureBytes is what the rows of the picture have in all planes, packed.
+func (d *tiffDirectory) pictureBytes() int { return d.rowBytes(d.width) * d.planes() * d.height }
+
+// storedBudget is how many stored bytes are read at most. Every compression can hold bytes that give no pixels, and many
+// blocks can point at them.
+func (d *tiffDirectory) storedBudget(length int) int {
+	if d.compression == 1 {
+		return math.MaxInt // each byte read is a byte unpacked, which checkBlocks has counted
+	}
+	return tiffLargestRereading*length + d.pictureBytes()/4 + tiffFreeBytes
+}
+
+// readBlocks unpacks every block into whole, row by row.
 func (d *tiffDirectory) readBlocks(j *job, data []byte, layout *tiffLayout, whole []byte) error {
+	if d.predictor > 2 {
+		return j.fail("predictor %d; 1 (none) and 2 (horizontal) are supported", d.predictor)
+	}
 	width, height := d.blockSize()
+	r := &tiffReader{
+		job: j, directory: d, layout: layout, data: data, whole: whole,
+		row:  make([]byte, d.rowBytes(width)),
+		left: d.storedBudget(len(data)),
+	}
 	index := 0
 	for plane := range d.planes() {
 		for y := 0; y < d.height; y += height {
@@ -80,130 +117,15 @@ func (d *tiffDirectory) readBlocks(j *job, data []byte, layout *tiffLayout, whol
 					block.height = min(height, d.height-y)
 				}
 				if block.plane < layout.keep {
-					packed, err := d.unpackBlock(j, data, index, block)
-					if err != nil {
+					if err := r.readBlock(index, block); err != nil {
 						return err
 					}
-					d.place(layout, block, packed, whole)
 				}
 				index++
 			}
 		}
 	}
 	return nil
-}
-
-// unpackBlock decompresses block number `index` and undoes the predictor.
-func (d *tiffDirectory) unpackBlock(j *job, data []byte, index int, b tiffBlock) ([]byte, error) {
-	from, to := int64(d.offsets[index]), int64(d.offsets[index])+int64(d.counts[index])
-	if from > int64(len(data)) {
-		return nil, j.endsEarly(b.y)
-	}
-	stored := data[from:min(to, int64(len(data)))]
-	rowBytes := d.rowBytes(b.width)
-	// The rows of a tile below the picture are not needed.
-	rows := min(b.height, d.height-b.y)
-	packed := make([]byte, rowBytes*rows)
-	reader, err := d.decompressor(j, stored, b)
-	if err != nil {
-		return nil, err
-	}
-	if n, err := io.ReadFull(reader, packed); err != nil {
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return nil, j.endsEarly(b.y + n/rowBytes)
-		}
-		return nil, j.fail("the strip or tile at (%d, %d) is broken: %v", b.x, b.y, err)
-	}
-	// What follows the last row tells whether a checksum was wrong.
-	var one [1]byte
-	if n, err := reader.Read(one[:]); n == 0 && (errors.Is(err, zlib.ErrChecksum) || isCorrupt(err)) {
-		return nil, j.fail("the strip or tile at (%d, %d) is broken: %v", b.x, b.y, err)
-	}
-	if d.fillOrder == 2 && d.compression == 1 {
-		for i := range packed {
-			packed[i] = reverseBits(packed[i])
-		}
-	}
-	if d.predictor == 2 && (d.compression == 5 || d.compression == 8 || d.compression == 32946) {
-		return packed, d.undoPredictor(j, packed, rowBytes)
-	}
-	if d.predictor > 2 {
-		return nil, j.fail("predictor %d; 1 (none) and 2 (horizontal) are supported", d.predictor)
-	}
-	return packed, nil
-}
-
-func isCorrupt(err error) bool {
-	var corrupt flate.CorruptInputError
-	return errors.As(err, &corrupt)
-}
-
-// decompressor by the numbers of the compression tag.
-func (d *tiffDirectory) decompressor(j *job, stored []byte, b tiffBlock) (io.Reader, error) {
-	switch d.compression {
-	case 1:
-		return bytes.NewReader(stored), nil
-	case 3, 4:
-		if d.bits[0] != 1 || d.samples != 1 {
-			return nil, j.fail("fax compression with %d samples of %d bits", d.samples, d.bits[0])
-		}
-		if d.compression == 3 && d.faxOptions&1 != 0 {
-			return nil, j.fail("two-dimensional group 3 fax compression is not supported")
-		}
-		format := ccitt.Group4
-		if d.compression == 3 {
-			format = ccitt.Group3
-		}
-		order := ccitt.MSB
-		if d.fillOrder == 2 {
-			order = ccitt.LSB
-		}
-		// The reader gives 0 for black; in the file 0 is white where the photometric interpretation says so.
-		return ccitt.NewReader(bytes.NewReader(stored), order, format, b.width, min(b.height, d.height-b.y), &ccitt.Options{Invert: true}), nil
-	case 5:
-		return lzw.NewReader(bytes.NewReader(stored), lzw.MSB, 8), nil
-	case 8, 32946:
-		r, err := zlib.NewReader(bytes.NewReader(stored))
-		if err != nil {
-			return nil, j.fail("the strip or tile at (%d, %d) is no zlib stream", b.x, b.y)
-		}
-		return r, nil
-	case 32773:
-		return &packBits{data: stored}, nil
-	}
-	return nil, j.fail("compression %d; 1 (none), 3 and 4 (fax), 5 (LZW), 8 (deflate) and 32773 (pack bits) are supported", d.compression)
-}
-
-// undoPredictor adds to each sample the one a pixel before.
-func (d *tiffDirectory) undoPredictor(j *job, packed []byte, rowBytes int) error {
-	step := d.samples / d.planes()
-	for ; len(packed) >= rowBytes && rowBytes > 0; packed = packed[rowBytes:] {
-		row := packed[:rowBytes]
-		switch d.bits[0] {
-		case 8:
-			for i := step; i < len(row); i++ {
-				row[i] += row[i-step]
-			}
-		case 16:
-			for i := 2 * step; i+2 <= len(row); i += 2 {
-				d.order.PutUint16(row[i:], d.order.Uint16(row[i:])+d.order.Uint16(row[i-2*step:]))
-			}
-		default:
-			return j.fail("a predictor with samples of %d bits; 8 and 16 are supported", d.bits[0])
-		}
-	}
-	return nil
-}
-
-// place writes the unpacked samples of a block where they belong.
-func (d *tiffDirectory) place(l *tiffLayout, b tiffBlock, packed, whole []byte) {
-	rowBytes := d.rowBytes(b.width)
-	width := min(b.width, d.width-b.x)
-	size := l.bytes()
-	for y := range min(b.height, d.height-b.y) {
-		to := whole[((b.y+y)*d.width+b.x)*size:][:width*size]
-		d.unpackRow(l, b, packed[y*rowBytes:(y+1)*rowBytes], to, width)
-	}
 }
 
 func (d *tiffDirectory) unpackRow(l *tiffLayout, b tiffBlock, row, to []byte, width int) {

@@ -145,8 +145,10 @@ func (d *tiffDirectory) chooseLayout(j *job) (*tiffLayout, error) {
 		if alpha {
 			l.mode = rgba
 		}
-	case d.photometric == 3 && !alpha && bits <= 8:
+	case d.photometric == 3 && !alpha && (bits == 1 || bits == 2 || bits == 4 || bits == 8):
 		l.mode = indexed
+	case d.photometric == 3 && !alpha:
+		return nil, j.fail("a palette with indices of %d bits; 1, 2, 4 and 8 are supported", bits)
 	case d.photometric == 5 && !alpha && (bits == 8 || bits == 16):
 		l.mode = cmyk
 	default:
