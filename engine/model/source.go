@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -69,7 +68,7 @@ func resolve(ctx context.Context, c *cache, o Options) (*source, error) {
 
 // fetch looks for published weights in the cache and where CLIP-as-service keeps its own, and downloads them otherwise.
 func fetch(ctx context.Context, c *cache, facts *registry.Checkpoint) (string, error) {
-	store := registry.Store{Folder: filepath.Join(c.dir, "models"), Progress: c.progress, Pause: time.Second, Client: http.DefaultClient}
+	store := registry.Store{Folder: filepath.Join(c.dir, "models"), Progress: c.progress, Pause: time.Second}
 	if home, err := os.UserHomeDir(); err == nil {
 		store.Also = []string{filepath.Join(home, ".cache", "clip")}
 	}

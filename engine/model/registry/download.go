@@ -21,9 +21,10 @@ const attempts = 4
 
 // Store finds checkpoints on this machine and downloads them.
 type Store struct {
-	Folder   string   // where downloads are kept
-	Also     []string // folders that are looked into as well, such as that of CLIP-as-service
-	Client   *http.Client
+	Folder   string                                // where downloads are kept
+	Also     []string                              // folders that are looked into as well, such as that of CLIP-as-service
+	Client   *http.Client                          // nil: one that gives up on a server that does not answer
+	Idle     time.Duration                         // how long a server may send nothing before an attempt has failed; 0: 60 s
 	Progress func(stage string, done, total int64) // may be nil
 	Pause    time.Duration                         // before the second attempt, doubled for each one after it
 }
@@ -124,6 +125,8 @@ func (s *Store) transfer(ctx context.Context, url, part string) (sha string, err
 	if err != nil {
 		return "", permanent{err}
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return "", permanent{err}
@@ -133,9 +136,16 @@ func (s *Store) transfer(ctx context.Context, url, part string) (sha string, err
 	if have > 0 {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
 	}
-	client := *http.DefaultClient
+	idle := s.Idle
+	if idle <= 0 {
+		idle = defaultIdle
+	}
+	var client http.Client
 	if s.Client != nil {
 		client = *s.Client
+	} else {
+		client = *newClient(idle)
+		defer client.CloseIdleConnections()
 	}
 	client.CheckRedirect = func(r *http.Request, via []*http.Request) error {
 		if tag := strings.Trim(r.Response.Header.Get("X-Linked-Etag"), `"`); len(tag) == 64 {
@@ -180,7 +190,7 @@ func (s *Store) transfer(ctx context.Context, url, part string) (sha string, err
 	if response.ContentLength >= 0 {
 		total = have + response.ContentLength
 	}
-	n, err := io.Copy(&meter{f, s.Progress, have, total}, response.Body)
+	n, err := io.Copy(&meter{f, s.Progress, have, total}, &stallReader{ctx, response.Body, idle, cancel})
 	if err == nil && response.ContentLength >= 0 && n != response.ContentLength {
 		err = io.ErrUnexpectedEOF
 	}
