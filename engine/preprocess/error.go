@@ -1,6 +1,13 @@
 package preprocess
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrUnavailable is in the chain of errors about pictures that may well be right, in a format that this machine lacks
+// the library for (AVIF without libavif). The server's operator can mend it, not the sender.
+var ErrUnavailable = errors.New("preprocess: this server cannot decode the picture's format")
 
 // Error says why a picture was refused. It is the sender's to mend; other errors of this package are not.
 type Error struct {

@@ -40,13 +40,15 @@ func (j *job) options() C.clip_image_options {
 	}
 }
 
-// failure turns a status of the C side into an error: the sender's where the picture is at fault.
+// failure turns a status of the C side into an error: the sender's only where the picture is at fault.
 func (j *job) failure(status C.clip_image_status, text *errorText) error {
 	switch status {
 	case C.CLIP_IMAGE_OK:
 		return nil
-	case C.CLIP_IMAGE_INVALID, C.CLIP_IMAGE_TOO_LARGE, C.CLIP_IMAGE_UNAVAILABLE:
+	case C.CLIP_IMAGE_INVALID, C.CLIP_IMAGE_TOO_LARGE:
 		return &Error{Format: j.format, Reason: text.String()}
+	case C.CLIP_IMAGE_UNAVAILABLE:
+		return fmt.Errorf("%w: %s: %s", ErrUnavailable, j.format, text)
 	default:
 		return fmt.Errorf("preprocess: cannot decode a %s picture: %s", j.format, text)
 	}

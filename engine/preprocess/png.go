@@ -92,8 +92,8 @@ func (c *pngChunks) take(h *pngHeader, kind string, body []byte) error {
 		}
 	case "fcTL":
 		return c.takeFrame(h, body)
-	case "iCCP", "zTXt", "iTXt":
-		return c.checkCompressed(kind, body)
+	default:
+		return c.checkText(kind, body)
 	}
 	return nil
 }

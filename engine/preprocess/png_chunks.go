@@ -1,11 +1,8 @@
 package preprocess
 
 import (
-	"bytes"
-	"compress/zlib"
 	"encoding/binary"
 	"hash/crc32"
-	"io"
 )
 
 // pngChunks walks over the chunks of a file.
@@ -13,6 +10,7 @@ type pngChunks struct {
 	job  *job
 	data []byte
 	at   int // of the next unread byte
+	text pngText
 }
 
 type pngChunk struct {
@@ -79,52 +77,6 @@ func (c *pngChunks) checkLength(h *pngHeader, kind string, body []byte) error {
 	return nil
 }
 
-// largestText is what Pillow unpacks of a profile or a text, at most: a small chunk could hold a thousand times more.
-const largestText = 1 << 20
-
-// checkCompressed refuses profiles and texts that Pillow refuses. Their content has no influence.
-func (c *pngChunks) checkCompressed(kind string, body []byte) error {
-	_, rest, found := bytes.Cut(body, []byte{0})
-	if !found {
-		rest = nil
-	}
-	switch kind {
-	case "iCCP":
-		if len(rest) == 0 {
-			return c.job.fail("the iCCP chunk has no profile")
-		}
-		if rest[0] != 0 {
-			return c.job.fail("the iCCP chunk has compression method %d; only 0 is known", rest[0])
-		}
-		rest = rest[1:]
-	case "zTXt":
-		if len(rest) == 0 {
-			return nil
-		}
-		if rest[0] != 0 {
-			return c.job.fail("the zTXt chunk has compression method %d; only 0 is known", rest[0])
-		}
-		rest = rest[1:]
-	case "iTXt":
-		if len(rest) < 2 || rest[0] == 0 || rest[1] != 0 {
-			return nil
-		}
-		parts := bytes.SplitN(rest[2:], []byte{0}, 3)
-		if len(parts) < 3 {
-			return nil
-		}
-		rest = parts[2]
-	}
-	unpacked, err := zlib.NewReader(bytes.NewReader(rest))
-	if err != nil {
-		return nil
-	}
-	if n, _ := io.CopyN(io.Discard, unpacked, largestText+1); n > largestText {
-		return c.job.fail("the %s chunk unpacks to more than %d bytes", kind, largestText)
-	}
-	return nil
-}
-
 // checkTail walks over what follows the pixels. As in Pillow a file may stop between chunks, even without IEND, but not
 // within one.
 func (c *pngChunks) checkTail(idat *pngData) error {
@@ -145,11 +97,8 @@ func (c *pngChunks) checkTail(idat *pngData) error {
 		if err := c.checkLength(nil, chunk.kind, body); err != nil {
 			return err
 		}
-		switch chunk.kind {
-		case "iCCP", "zTXt", "iTXt":
-			if err := c.checkCompressed(chunk.kind, body); err != nil {
-				return err
-			}
+		if err := c.checkText(chunk.kind, body); err != nil {
+			return err
 		}
 	}
 }

@@ -51,8 +51,8 @@ func (l Limits) withDefaults() Limits {
 }
 
 // Image decodes the encoded picture in data and writes size × size × 3 bytes, RGB, to dst, which has exactly that
-// length. A picture that cannot be decoded, or is over a limit, gives an *Error. Image is safe for concurrent use; data
-// and dst are only used until it returns.
+// length. A picture that cannot be decoded, or is over a limit, gives an *Error; one in a format that needs a library which the machine lacks
+// gives ErrUnavailable. Image is safe for concurrent use; data and dst are only used until it returns.
 func Image(dst, data []byte, size int, l Limits) error {
 	if err := checkDestination(dst, size); err != nil {
 		return err

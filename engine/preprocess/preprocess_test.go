@@ -100,20 +100,22 @@ func TestCallerMistakes(t *testing.T) {
 	check(5000*5000*3, 5000)
 }
 
+// encodeChunk is a chunk of a PNG.
+func encodeChunk(kind string, body []byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
+	b = append(append(b, kind...), body...)
+	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
+}
+
 // pngWithSize is a PNG that declares a size and has next to no data.
 func pngWithSize(width, height uint32, interlace byte) []byte {
-	chunk := func(kind string, body []byte) []byte {
-		b := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
-		b = append(append(b, kind...), body...)
-		return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
-	}
 	head := binary.BigEndian.AppendUint32(nil, width)
 	head = binary.BigEndian.AppendUint32(head, height)
 	head = append(head, 8, 6, 0, 0, interlace)
 	data := []byte("\x89PNG\r\n\x1a\n")
-	data = append(data, chunk("IHDR", head)...)
-	data = append(data, chunk("IDAT", []byte{0x78, 0x9c, 0x03, 0, 0, 0, 0, 1})...)
-	return append(data, chunk("IEND", nil)...)
+	data = append(data, encodeChunk("IHDR", head)...)
+	data = append(data, encodeChunk("IDAT", []byte{0x78, 0x9c, 0x03, 0, 0, 0, 0, 1})...)
+	return append(data, encodeChunk("IEND", nil)...)
 }
 
 // TestBombs declares huge pictures in a few bytes. They must be refused without memory for their pixels.
