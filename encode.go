@@ -38,7 +38,7 @@ object a line; --output writes a NumPy file [inputs, columns] of float32.`,
 			if err != nil {
 				return err
 			}
-			rows, err := t.encode(cmd.Context(), inputs)
+			rows, err := t.encode(cmd.Context(), inputs, args)
 			if err != nil {
 				return err
 			}

@@ -158,7 +158,11 @@ func (t *target) embedProbes(ctx context.Context, tr trial) ([][]float32, error)
 		}
 		inputs = append(inputs, engine.Input{Tower: engine.ImageTower, Pixels: p})
 	}
-	return encodeLocal(ctx, l, inputs)
+	names := make([]string, len(inputs))
+	for i, in := range inputs {
+		names[i] = fmt.Sprintf("the %s probe %d", in.Tower, i)
+	}
+	return encodeLocal(ctx, l, inputs, names)
 }
 
 func lowestCosine(a, b [][]float32) float64 {

@@ -93,7 +93,7 @@ func (t *target) rank(ctx context.Context, args []string, inputs []engine.Input)
 		return nil, err
 	}
 	defer l.Close()
-	rows, err := encodeLocal(ctx, l, inputs)
+	rows, err := encodeLocal(ctx, l, inputs, args)
 	if err != nil {
 		return nil, err
 	}

@@ -141,8 +141,8 @@ func document(in engine.Input) *pb.DocumentProto {
 	return d
 }
 
-// encode embeds the inputs and returns a row for each.
-func (t *target) encode(ctx context.Context, inputs []engine.Input) ([][]float32, error) {
+// encode embeds the inputs, whose names are for errors, and returns a row for each.
+func (t *target) encode(ctx context.Context, inputs []engine.Input, names []string) ([][]float32, error) {
 	if t.server != "" {
 		conn, err := dial(t.server)
 		if err != nil {
@@ -164,10 +164,10 @@ func (t *target) encode(ctx context.Context, inputs []engine.Input) ([][]float32
 		return nil, err
 	}
 	defer l.Close()
-	return encodeLocal(ctx, l, inputs)
+	return encodeLocal(ctx, l, inputs, names)
 }
 
-func encodeLocal(ctx context.Context, l *engine.Loaded, inputs []engine.Input) ([][]float32, error) {
+func encodeLocal(ctx context.Context, l *engine.Loaded, inputs []engine.Input, names []string) ([][]float32, error) {
 	rows := make([][]float32, 0, len(inputs))
 	for part := range slices.Chunk(inputs, 4096) { // well below what the queue takes
 		emb, err := l.Encode(ctx, part)
@@ -176,7 +176,7 @@ func encodeLocal(ctx context.Context, l *engine.Loaded, inputs []engine.Input) (
 		}
 		for i := range part {
 			if emb.Errs != nil && emb.Errs[i] != nil {
-				return nil, fmt.Errorf("input %d: %w", len(rows), emb.Errs[i])
+				return nil, fmt.Errorf("%s: %w", names[len(rows)], emb.Errs[i])
 			}
 			rows = append(rows, emb.Row(i))
 		}

@@ -69,7 +69,7 @@ func writeRandom(path string, tensors []randomTensor, seed int64) error {
 	at := int64(0)
 	for _, t := range tensors {
 		size := 4 * int64(t.len())
-		header[t.name] = headerEntry{"F32", t.shape, [2]int64{at, at + size}}
+		header[t.name] = headerEntry{"F32", append([]int{}, t.shape...), [2]int64{at, at + size}} // a scalar's shape is [], not null
 		at += size
 	}
 	encoded, err := json.Marshal(header)

@@ -99,6 +99,21 @@ func TestRandomWeights(t *testing.T) {
 }
 
 // TestEveryArchitectureIsComplete: the tensors that Make lists are those that the graphs need, no more and no less.
+// TestShapeOfAScalar holds the header to what other readers of safetensors accept.
+func TestShapeOfAScalar(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	if err := writeRandom(path, []randomTensor{{"logit_scale", nil, 4.5, 0}}, 1); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if header := string(data[8 : 8+binary.LittleEndian.Uint64(data)]); !strings.Contains(header, `"shape":[]`) {
+		t.Errorf("header %s", header)
+	}
+}
+
 func TestEveryArchitectureIsComplete(t *testing.T) {
 	for _, name := range []string{"RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B-32", "ViT-B-16-plus-240", "ViT-L-14-336", "ViT-H-14", "ViT-g-14", "ViT-bigG-14", "ViT-e-14", "ViT-M-16-alt"} {
 		_, a, err := registry.FindArchitecture(name)
