@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"runtime"
 
 	"clipd/engine/preprocess"
@@ -200,8 +201,16 @@ func (m *Model) prepare(it item) (err error) {
 	} else {
 		err = preprocess.Image(it.pixels, in.Image, m.ImageSize, m.opts.Limits)
 	}
-	if err != nil {
-		return &Error{Kind: Invalid, Message: "cannot read the picture", Err: err}
+	if err == nil {
+		return nil
 	}
-	return nil
+	kind := Internal
+	var bad *preprocess.Error
+	switch {
+	case errors.As(err, &bad):
+		kind = Invalid
+	case errors.Is(err, preprocess.ErrUnavailable):
+		kind = Unavailable
+	}
+	return &Error{Kind: kind, Message: "cannot read the picture", Err: err}
 }
