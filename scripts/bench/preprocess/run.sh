@@ -20,5 +20,6 @@ if [[ ! -x $work/venv/bin/python ]]; then
 fi
 "$work/venv/bin/python" $here/make_pictures.py "$work"
 c++ -O2 -std=c++20 $here/bare_decode.cc -o "$work/bare_decode" -ljpeg
-go build -o "$work/clipd" ./$here/clipd
+# The hash makes Go link again when the library changed, as in the Makefile.
+CGO_CFLAGS="-O2 -g -DCLIP_LINKED=$(cat build/lib/*.a | sha256sum | cut -c1-12)" go build -o "$work/clipd" ./$here/clipd
 "$work/venv/bin/python" $here/compare.py "${CORE:-0}" "${ROUNDS:-7}" "$work" "$work/bare_decode" "$work/clipd"
