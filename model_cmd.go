@@ -81,7 +81,7 @@ exit code is 1 when one is below.`,
 			return t.check(cmd.Context(), cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVarP(&t.model, "model", "m", "demo", "model name, such as ViT-B-32::openai")
+	cmd.Flags().StringVarP(&t.model, "model", "m", defaultModel, "model name, such as ViT-B-32::openai")
 	return cmd
 }
 

@@ -61,7 +61,7 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 		if ctx.Err() != nil {
 			return nil // ended by a signal while loading
 		}
-		return fmt.Errorf("%s: executor %s: %w", flow.Source, x.Name, err)
+		return x.Errorf("", "executor %s: %v", x.Name, err)
 	}
 	if err := ready(loaded); err != nil {
 		loaded.Close()
@@ -104,7 +104,7 @@ func servable(f *flows.Flow) error {
 	}
 	switch {
 	case len(f.Executors) > 1:
-		return fmt.Errorf("%s: %d executors; this version serves one model in a flow", f.Source, len(f.Executors))
+		return f.Executors[1].Errorf("", "%d executors; this version serves one model in a flow", len(f.Executors))
 	case f.Gateway.SSLCertFile != "":
 		return fmt.Errorf("%s: ssl_certfile: this version serves without TLS; put it behind a proxy that ends TLS", f.Source)
 	}

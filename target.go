@@ -28,6 +28,9 @@ import (
 	"clipd/frontend/jina/pb"
 )
 
+// defaultModel comes with clipd, so that every command works without a download.
+const defaultModel = "demo"
+
 // target is what answers a command: a server, or a model in this process.
 type target struct {
 	server  string
@@ -46,7 +49,7 @@ func (t *target) addFlags(cmd *cobra.Command) {
 
 func (t *target) addModelFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&t.model, "model", "m", "demo", "model name, such as ViT-B-32::openai")
+	f.StringVarP(&t.model, "model", "m", defaultModel, "model name, such as ViT-B-32::openai")
 	f.StringVar(&t.path, "model-path", "", "checkpoint file or folder, instead of published weights")
 	f.StringVar(&t.runtime, "runtime", "", "openvino or onnxruntime (default: the best one found)")
 	f.StringVar(&t.device, "device", "", "cpu, cuda or cuda:N")
@@ -59,8 +62,12 @@ func (t *target) loadOptions(o engine.Options) (engine.LoadOptions, error) {
 	if err != nil {
 		return engine.LoadOptions{}, fmt.Errorf("--dtype: %w", err)
 	}
+	name := t.model
+	if t.path != "" && name == defaultModel {
+		name = "" // as in a flow: the default name says nothing about weights of the user's own
+	}
 	return engine.LoadOptions{
-		Name: t.model, Path: t.path, Runtime: t.runtime, Device: t.device, Precision: precision, Options: o,
+		Name: name, Path: t.path, Runtime: t.runtime, Device: t.device, Precision: precision, Options: o,
 		Progress: logProgress(newLogger(), zerolog.DebugLevel),
 	}, nil
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"math"
 	"sync"
 
@@ -172,8 +171,4 @@ func finite(row []float32) bool {
 		sum += v * 0 // 0, or NaN once a value is not finite
 	}
 	return !math.IsNaN(float64(sum))
-}
-
-func (s Spec) String() string {
-	return fmt.Sprintf("%s: %d columns, %d px, %d tokens", s.Name, s.Dim, s.ImageSize, s.ContextLength)
 }
