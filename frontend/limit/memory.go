@@ -1,0 +1,33 @@
+package limit
+
+import (
+	"math"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+)
+
+const (
+	// leastDefault lets a few of the largest pictures through on a machine of any size.
+	leastDefault = 256 << 20
+	// part of the memory that requests get when the flow does not say: the rest is the model's, the decoded
+	// pictures' and the system's.
+	part = 4
+)
+
+// defaultMax is the budget for this process.
+func defaultMax() int64 { return shareOf(memlimit.FromCgroup, memlimit.FromSystem) }
+
+// shareOf returns a part of the smallest of the memory sizes, in bytes. One that cannot be read, or has no limit, does
+// not count: a process without a control group has the whole machine.
+func shareOf(sizes ...func() (uint64, error)) int64 {
+	memory := uint64(math.MaxUint64)
+	for _, size := range sizes {
+		if n, err := size(); err == nil {
+			memory = min(memory, n)
+		}
+	}
+	if memory == math.MaxUint64 {
+		return leastDefault
+	}
+	return max(leastDefault, int64(memory/part))
+}
