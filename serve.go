@@ -45,10 +45,11 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 		return err
 	}
 	// The port is opened before the model is loaded: one that is taken should not cost the wait.
-	service, ready := newService(flow)
+	gateway := jina.NewGateway(jina.GatewayOptions{Version: version, Timeout: flow.Gateway.TimeoutSend})
 	server, err := frontend.Listen(frontend.Options{
 		Host: flow.Gateway.Host, Port: flow.Gateway.Ports[0], MaxMessage: int(flow.Gateway.Limits.MaxMessageBytes),
-	}, service)
+		Prefetch: flow.Gateway.Prefetch, StreamInputs: max(flow.Gateway.Limits.MaxQueued/8, 1),
+	}, gateway)
 	if err != nil {
 		return err
 	}
@@ -63,7 +64,14 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 		}
 		return x.Errorf("", "executor %s: %v", x.Name, err)
 	}
-	if err := ready(loaded); err != nil {
+	executor, err := jina.NewExecutor(jina.ExecutorOptions{
+		Name: x.Name, ModelName: loaded.Name, Model: loaded.Model, LogitScale: loaded.LogitScale, AccessPaths: x.AccessPaths, Loader: fetch.Loader{},
+	})
+	if err != nil {
+		loaded.Close()
+		return err
+	}
+	if err := gateway.SetExecutors(executor); err != nil {
 		loaded.Close()
 		return err
 	}
@@ -120,24 +128,6 @@ func setEnv(sets ...map[string]string) error {
 		}
 	}
 	return nil
-}
-
-// newService makes the service before its model is there; ready puts the model in.
-func newService(f *flows.Flow) (service *jina.Service, ready func(*engine.Loaded) error) {
-	service = jina.NewService(jina.Options{
-		Prefetch: f.Gateway.Prefetch, StreamInputs: max(f.Gateway.Limits.MaxQueued/8, 1), Version: version,
-	})
-	return service, func(l *engine.Loaded) error {
-		x := f.Executors[0]
-		executor, err := jina.NewExecutor(jina.ExecutorOptions{
-			Name: x.Name, Model: l.Model, LogitScale: l.LogitScale, AccessPaths: x.AccessPaths, Loader: fetch.Loader{},
-		})
-		if err != nil {
-			return err
-		}
-		service.SetExecutor(executor)
-		return nil
-	}
 }
 
 func loadOptions(f *flows.Flow, log zerolog.Logger) engine.LoadOptions {

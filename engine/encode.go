@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"time"
 
 	"clipd/engine/preprocess"
 )
@@ -12,21 +13,26 @@ import (
 // first ones while the rest of a large request is still being tokenized.
 const tokenizeChunk = 256
 
-// Encode embeds the inputs of one request and waits for the answers. One bad input fails alone: its error stands in
+// Encode embeds inputs as a request without wishes of its own; see Embed.
+func (m *Model) Encode(ctx context.Context, inputs []Input) (*Embeddings, error) {
+	return m.Embed(ctx, Request{Inputs: inputs})
+}
+
+// Embed embeds the inputs of one request and waits for the answers. One bad input fails alone: its error stands in
 // Embeddings.Errs, the others have their rows. The returned error is for the whole request: Overloaded when
 // the queue has no room for it (nothing was accepted then), Unavailable when the model shuts down, Deadline when
 // ctx ended first.
-func (m *Model) Encode(ctx context.Context, inputs []Input) (*Embeddings, error) {
+func (m *Model) Embed(ctx context.Context, in Request) (*Embeddings, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Kind: Deadline, Message: "the request ended before it began", Err: err}
 	}
-	if len(inputs) == 0 {
+	if len(in.Inputs) == 0 {
 		return &Embeddings{Dim: m.Dim}, nil
 	}
-	if err := m.accept(len(inputs)); err != nil {
+	if err := m.accept(len(in.Inputs)); err != nil {
 		return nil, err
 	}
-	r := newRequest(ctx, inputs, m.Dim)
+	r := newRequest(ctx, in, m.Dim)
 	m.enqueue(r)
 	select {
 	case <-r.done:
@@ -90,15 +96,19 @@ func (m *Model) enqueue(r *request) {
 }
 
 func (m *Model) enqueueTexts(chunk []item) {
+	began := time.Now()
 	ids := make([]int32, 0, 16*len(chunk))
 	for i := range chunk {
 		begin := len(ids)
 		ids = m.tokenizer.Append(ids, chunk[i].req.inputs[chunk[i].index].Text, m.ContextLength)
 		chunk[i].ids = ids[begin:len(ids):len(ids)]
 	}
+	ready := time.Now()
+	chunk[0].req.prepared(began, ready)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, it := range chunk {
+		it.ready = ready
 		if it.req.ctx.Err() != nil {
 			m.drop(it)
 			continue
@@ -157,7 +167,10 @@ func (m *Model) prepareImages() {
 		it.pixels = m.buffer()
 		m.mu.Unlock()
 
+		began := time.Now()
 		err := m.prepare(it)
+		it.ready = time.Now()
+		it.req.prepared(began, it.ready)
 
 		m.mu.Lock()
 		if err != nil {

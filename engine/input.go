@@ -1,6 +1,9 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Tower is one of the two networks of a CLIP model.
 type Tower int
@@ -35,11 +38,40 @@ type Pixels struct {
 	Data                    []byte
 }
 
+// Request is what one caller wants embedded.
+type Request struct {
+	Inputs   []Input
+	MaxBatch int // most rows of a batch that holds one of its inputs; 0: the model's own limit
+}
+
+// Span is a stretch of time; both ends are zero when nothing happened.
+type Span struct{ Begin, End time.Time }
+
+// add widens the span so that it covers begin to end.
+func (s *Span) add(begin, end time.Time) {
+	if s.Begin.IsZero() || begin.Before(s.Begin) {
+		s.Begin = begin
+	}
+	if end.After(s.End) {
+		s.End = end
+	}
+}
+
+// Times tell when the stages of a request began for the first of its inputs and ended for the last. With several
+// inputs they overlap.
+type Times struct {
+	Prepare Span // tokenizing, or decoding and resizing
+	Queue   Span // ready, until a lane took it
+	Run     Span // in a batch
+}
+
 // Embeddings are the answers to the inputs of one request, in their order.
 type Embeddings struct {
 	Dim  int
 	Data []float32 // [inputs, Dim], C order, not normalised; rows of failed inputs hold zeros
 	Errs []error   // nil when every input succeeded, else an error or nil for each input
+
+	Times Times
 }
 
 // Row returns the embedding of input i. It shares memory with Data.

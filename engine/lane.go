@@ -9,6 +9,7 @@ import (
 type batch struct {
 	tower  Tower
 	items  []item
+	taken  time.Time
 	length int     // text: tokens in a row
 	ids    []int32 // [items, length]
 	pixels []byte  // [items, size, size, 3]
@@ -29,11 +30,11 @@ func (m *Model) serve(l Lane) {
 	defer l.Close()
 	b := &batch{}
 	for m.take(b) {
-		began := time.Now()
+		b.taken = time.Now()
 		m.fill(b)
 		m.run(l, b, 0, len(b.items))
 		b.ended = time.Now()
-		b.took = b.ended.Sub(began)
+		b.took = b.ended.Sub(b.taken)
 		b.rows = len(b.items)
 		m.mu.Lock()
 		b.behind = m.waiting()
@@ -178,7 +179,9 @@ func (m *Model) run(l Lane, b *batch, from, to int) {
 		m.run(l, b, half, to)
 		return
 	}
+	left := time.Now()
 	for i := from; i < to; i++ {
+		b.items[i].req.ran(b.items[i].ready, b.taken, left)
 		it, row := b.items[i], b.out[i*m.Dim:(i+1)*m.Dim]
 		switch {
 		case err != nil:

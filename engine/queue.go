@@ -34,14 +34,15 @@ func (q *queue) push(it item, bucket int) {
 	q.size++
 }
 
-// take appends up to n items to dst, n >= 1. The request whose turn it is gives its oldest item, which decides
+// take appends up to n items to dst, n >= 1; fewer when one of them must not lie in so large a batch. The request whose turn it is gives its oldest item, which decides
 // the bucket; the others, and then it again, add items of that bucket or of shorter ones.
 func (q *queue) take(dst []item, n int) []item {
 	if len(q.ring) == 0 {
 		return dst
 	}
 	bucket := q.ring[0].oldest()
-	want := len(dst) + n
+	before := len(dst)
+	want := before + n
 	// Requests that gave something move behind those that did not, so turns go on in the next batch.
 	served := q.spare[:0]
 	for progress := true; progress && len(dst) < want; {
@@ -52,10 +53,16 @@ func (q *queue) take(dst []item, n int) []item {
 				rest = append(rest, q.ring[i:]...)
 				break
 			}
-			it, ok := s.pop(bucket)
+			it, ok := item{}, s.fits(len(dst)-before)
+			if ok {
+				it, ok = s.pop(bucket)
+			}
 			if !ok {
 				rest = append(rest, s)
 				continue
+			}
+			if most := s.req.maxBatch; most > 0 {
+				want = min(want, before+most)
 			}
 			progress = true
 			q.size--
@@ -74,6 +81,9 @@ func (q *queue) take(dst []item, n int) []item {
 	q.spare = served[:0]
 	return dst
 }
+
+// fits reports whether the request allows one more item beside so many in a batch.
+func (s *share) fits(beside int) bool { return s.req.maxBatch <= 0 || beside < s.req.maxBatch }
 
 // oldest returns the bucket of the item that its request gave first.
 func (s *share) oldest() int {

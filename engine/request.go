@@ -4,23 +4,40 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // request is one call of Encode on its way through the queues. Its items are numbers: item i is inputs[i].
 type request struct {
-	ctx    context.Context
-	inputs []Input
-	out    *Embeddings
-	mu     sync.Mutex // guards out.Errs
-	left   atomic.Int64
-	done   chan struct{} // closed when no item is left
+	ctx      context.Context
+	inputs   []Input
+	maxBatch int // 0 = no limit of its own
+	out      *Embeddings
+	mu       sync.Mutex // guards out.Errs and out.Times
+	left     atomic.Int64
+	done     chan struct{} // closed when no item is left
 }
 
-func newRequest(ctx context.Context, inputs []Input, dim int) *request {
-	r := &request{ctx: ctx, inputs: inputs, done: make(chan struct{})}
-	r.out = &Embeddings{Dim: dim, Data: make([]float32, len(inputs)*dim)}
-	r.left.Store(int64(len(inputs)))
+func newRequest(ctx context.Context, in Request, dim int) *request {
+	r := &request{ctx: ctx, inputs: in.Inputs, maxBatch: in.MaxBatch, done: make(chan struct{})}
+	r.out = &Embeddings{Dim: dim, Data: make([]float32, len(in.Inputs)*dim)}
+	r.left.Store(int64(len(in.Inputs)))
 	return r
+}
+
+// prepared notes that items of the request were made ready between two times.
+func (r *request) prepared(begin, end time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.out.Times.Prepare.add(begin, end)
+}
+
+// ran notes that an item was ready, was taken into a batch and left it.
+func (r *request) ran(ready, taken, left time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.out.Times.Queue.add(ready, taken)
+	r.out.Times.Run.add(taken, left)
 }
 
 // setError stores the error of item i.
@@ -55,4 +72,5 @@ type item struct {
 	index  int
 	pixels []byte  // image, prepared: [size, size, 3] RGB, from the model's stage
 	ids    []int32 // text, prepared: its tokens
+	ready  time.Time
 }

@@ -31,6 +31,8 @@ type Options struct {
 	Host       string // address to listen on; "0.0.0.0" when empty
 	Port       int    // 0 picks a free one
 	MaxMessage int    // bytes of a received message; 0 means DefaultMaxMessage
+	// Prefetch and StreamInputs bound what is in progress of one stream, in requests and in documents; 0 = no limit.
+	Prefetch, StreamInputs int
 }
 
 // DefaultMaxMessage bounds a received gRPC message: 1 GiB, as much as the original takes over WebSocket.
@@ -47,7 +49,7 @@ const maxStreams = 1024
 type Server struct {
 	listener net.Listener
 	grpc     *grpc.Server
-	service  *jina.Service
+	gateway  *jina.Gateway
 	health   *health.Server
 	failed   chan error
 	closing  chan struct{} // closed when streams without end, such as a health watch, shall end
@@ -55,7 +57,7 @@ type Server struct {
 }
 
 // Listen opens the port and answers on it in the background; health checks are told NOT_SERVING until SetReady.
-func Listen(o Options, service *jina.Service) (*Server, error) {
+func Listen(o Options, gateway *jina.Gateway) (*Server, error) {
 	if o.Host == "" {
 		o.Host = "0.0.0.0"
 	}
@@ -67,7 +69,7 @@ func Listen(o Options, service *jina.Service) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w; choose another port or host in the flow", address, err)
 	}
-	s := &Server{listener: l, service: service, health: health.NewServer(), failed: make(chan error, 1), closing: make(chan struct{})}
+	s := &Server{listener: l, gateway: gateway, health: health.NewServer(), failed: make(chan error, 1), closing: make(chan struct{})}
 	s.grpc = grpc.NewServer(
 		grpc.MaxRecvMsgSize(o.MaxMessage),
 		grpc.MaxSendMsgSize(1<<31-1),
@@ -78,7 +80,7 @@ func Listen(o Options, service *jina.Service) (*Server, error) {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 2 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 	)
-	service.Register(s.grpc)
+	jina.NewService(gateway, jina.Options{Prefetch: o.Prefetch, StreamInputs: o.StreamInputs}).Register(s.grpc)
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflect := reflection.ServerOptions{Services: s.grpc}
 	grpc_reflection_v1.RegisterServerReflectionServer(s.grpc, reflection.NewServerV1(reflect))
@@ -107,12 +109,12 @@ func (s *Server) Failed() <-chan error { return s.failed }
 // everything that was read has been answered.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.setHealth(healthpb.HealthCheckResponse_NOT_SERVING)
-	s.service.Drain()
+	s.gateway.Drain()
 	// Watchers of health are told before their streams end.
 	time.AfterFunc(100*time.Millisecond, func() { s.closed.Do(func() { close(s.closing) }) })
 	if deadline, ok := ctx.Deadline(); ok {
 		left := time.Until(deadline)
-		defer time.AfterFunc(left-left/5, s.service.Stop).Stop()
+		defer time.AfterFunc(left-left/5, s.gateway.Stop).Stop()
 	}
 	done := make(chan struct{})
 	go func() {

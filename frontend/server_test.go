@@ -27,13 +27,13 @@ import (
 // gate answers ones when it is let.
 type gate struct{ open chan struct{} }
 
-func (g gate) Encode(ctx context.Context, inputs []engine.Input) (*engine.Embeddings, error) {
+func (g gate) Embed(ctx context.Context, r engine.Request) (*engine.Embeddings, error) {
 	select {
 	case <-g.open:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return &engine.Embeddings{Dim: 1, Data: make([]float32, len(inputs))}, nil
+	return &engine.Embeddings{Dim: 1, Data: make([]float32, len(r.Inputs))}, nil
 }
 
 func start(t *testing.T, g gate) (*Server, *grpc.ClientConn) {
@@ -42,9 +42,11 @@ func start(t *testing.T, g gate) (*Server, *grpc.ClientConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := jina.NewService(jina.Options{Prefetch: 100, Version: "test"})
-	service.SetExecutor(x)
-	s, err := Listen(Options{Host: "127.0.0.1"}, service)
+	gateway := jina.NewGateway(jina.GatewayOptions{Version: "test"})
+	if err := gateway.SetExecutors(x); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Listen(Options{Host: "127.0.0.1", Prefetch: 100}, gateway)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +119,7 @@ func TestCompressedCalls(t *testing.T) {
 }
 
 func TestMessageLimit(t *testing.T) {
-	s, err := Listen(Options{Host: "127.0.0.1", MaxMessage: 1000}, jina.NewService(jina.Options{Prefetch: 1, Version: "test"}))
+	s, err := Listen(Options{Host: "127.0.0.1", MaxMessage: 1000}, jina.NewGateway(jina.GatewayOptions{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +194,7 @@ func TestShutdownIsBounded(t *testing.T) {
 
 func TestPortTaken(t *testing.T) {
 	s, _ := start(t, opened())
-	_, err := Listen(Options{Host: "127.0.0.1", Port: s.Addr().(*net.TCPAddr).Port}, jina.NewService(jina.Options{Prefetch: 1, Version: "test"}))
+	_, err := Listen(Options{Host: "127.0.0.1", Port: s.Addr().(*net.TCPAddr).Port}, jina.NewGateway(jina.GatewayOptions{}))
 	if err == nil || !strings.Contains(err.Error(), "cannot listen on 127.0.0.1:") {
 		t.Errorf("got %v", err)
 	}
@@ -200,7 +202,7 @@ func TestPortTaken(t *testing.T) {
 
 // TestLoading shows what a client sees while the model loads: no hang, no false readiness.
 func TestLoading(t *testing.T) {
-	s, err := Listen(Options{Host: "127.0.0.1"}, jina.NewService(jina.Options{Prefetch: 1, Version: "test"}))
+	s, err := Listen(Options{Host: "127.0.0.1"}, jina.NewGateway(jina.GatewayOptions{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,18 +27,18 @@ type Code int
 
 // The codes.
 const (
-	Internal        Code = iota // clipd failed
-	Malformed                   // bytes that are not what the protocol or the content type says
-	Invalid                     // well-formed, but no request: an unknown field's type, a bad parameter
-	NotFound                    // no such path, endpoint or model
-	MethodNotAllowed            // the path has other methods
-	MediaType                   // a content type or encoding that is not read
-	TooLarge                    // a limit that trying again does not help
-	Unauthenticated             // no key, or a wrong one
-	Forbidden                   // the key may not do this
-	Overloaded                  // a limit of now; try again later
-	Unavailable                 // not ready yet, or shutting down
-	Deadline                    // took too long, or the caller went away
+	Internal         Code = iota // clipd failed
+	Malformed                    // bytes that are not what the protocol or the content type says
+	Invalid                      // well-formed, but no request: an unknown field's type, a bad parameter
+	NotFound                     // no such path, endpoint or model
+	MethodNotAllowed             // the path has other methods
+	MediaType                    // a content type or encoding that is not read
+	TooLarge                     // a limit that trying again does not help
+	Unauthenticated              // no key, or a wrong one
+	Forbidden                    // the key may not do this
+	Overloaded                   // a limit of now; try again later
+	Unavailable                  // not ready yet, or shutting down
+	Deadline                     // took too long, or the caller went away
 )
 
 // table says of each code its name in logs and what it is over HTTP, gRPC and WebSocket.

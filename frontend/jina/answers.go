@@ -54,7 +54,7 @@ func (a *answers) reserve() error {
 
 // begin hands a request to the executor in a goroutine of its own, in the place that reserve kept, once there is
 // room for its documents.
-func (a *answers) begin(x *Executor, req *pb.DataRequestProto, arrived time.Time) error {
+func (a *answers) begin(g *Gateway, req *pb.DataRequestProto, arrived time.Time) error {
 	ctx := a.stream.Context()
 	weight := min(int64(countDocuments(req.GetData().GetDocs().GetDocs())), a.maxInputs)
 	if a.inputs != nil {
@@ -67,7 +67,9 @@ func (a *answers) begin(x *Executor, req *pb.DataRequestProto, arrived time.Time
 	a.last = mine
 	a.count(1)
 	a.wg.Go(func() {
-		x.Handle(ctx, req, arrived)
+		if err := g.Handle(ctx, &Call{Request: req, Arrived: arrived}); err != nil {
+			a.fail(err)
+		}
 		if a.inputs != nil {
 			a.inputs.Release(weight)
 		}
@@ -82,15 +84,6 @@ func (a *answers) begin(x *Executor, req *pb.DataRequestProto, arrived time.Time
 		}
 	})
 	return nil
-}
-
-// countDocuments counts documents with all that lie below them.
-func countDocuments(docs []*pb.DocumentProto) int {
-	n := len(docs)
-	for _, d := range docs {
-		n += countDocuments(d.Chunks) + countDocuments(d.Matches)
-	}
-	return n
 }
 
 func (a *answers) count(n int) {
@@ -111,6 +104,15 @@ func (a *answers) send(answer *pb.DataRequestProto) {
 	defer a.mu.Unlock()
 	if a.err == nil {
 		a.err = a.stream.Send(answer)
+	}
+}
+
+// fail ends the stream with an error once the answers to what was read are out.
+func (a *answers) fail(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err == nil {
+		a.err = err
 	}
 }
 

@@ -21,14 +21,14 @@ func nameDocuments(docs []*pb.DocumentProto) {
 
 // encode embeds the documents and puts the embeddings into them. When any of them fails none is changed: the error
 // names the first one by index and id.
-func (x *Executor) encode(ctx context.Context, docs []*pb.DocumentProto, dropImages, emptyIsText bool) error {
+func (x *Executor) encode(ctx context.Context, docs []*pb.DocumentProto, p parameters, emptyIsText bool) (engine.Times, error) {
 	inputs := make([]engine.Input, 0, len(docs))
 	chosen := make([]*pb.DocumentProto, 0, len(docs))
 	at := make([]int, 0, len(docs))
 	for i, d := range docs {
 		in, found, err := x.input(ctx, d)
 		if err != nil {
-			return documentError(i, d, err)
+			return engine.Times{}, documentError(i, d, err)
 		}
 		if !found {
 			if !emptyIsText || !isEmptyText(d) {
@@ -40,21 +40,19 @@ func (x *Executor) encode(ctx context.Context, docs []*pb.DocumentProto, dropIma
 		chosen = append(chosen, d)
 		at = append(at, i)
 	}
-	emb, err := x.embed(ctx, inputs, chosen, at)
+	emb, err := x.embed(ctx, engine.Request{Inputs: inputs, MaxBatch: p.minibatchSize}, chosen, at)
 	if err != nil {
-		return err
+		return emb.Times, err
 	}
-	buffer := make([]byte, 4*len(emb.Data))
 	for i, d := range chosen {
-		begin, end := 4*i*emb.Dim, 4*(i+1)*emb.Dim
-		d.Embedding = newEmbedding(emb.Row(i), buffer[begin:end:end])
+		d.Embedding = newEmbedding(emb.Row(i))
 		if inputs[i].Tower == engine.TextTower {
 			d.MimeType = "text/plain"
-		} else if dropImages {
+		} else if p.dropImageContent {
 			d.Content = nil
 		}
 	}
-	return nil
+	return emb.Times, nil
 }
 
 // isEmptyText reports whether a document without content can be an empty text, which has no bytes on the wire.
@@ -63,15 +61,16 @@ func isEmptyText(d *pb.DocumentProto) bool {
 	return (text || d.Content == nil) && len(d.Chunks) == 0 && len(d.Matches) == 0
 }
 
-// embed calls the model; an error names the document it comes from, docs[i] at place at[i] of the request.
-func (x *Executor) embed(ctx context.Context, inputs []engine.Input, docs []*pb.DocumentProto, at []int) (*engine.Embeddings, error) {
-	emb, err := x.model.Encode(ctx, inputs)
+// embed calls the model; an error names the document it comes from, docs[i] at place at[i] of the request. The
+// embeddings are never nil: their times are true for a failed request, too.
+func (x *Executor) embed(ctx context.Context, r engine.Request, docs []*pb.DocumentProto, at []int) (*engine.Embeddings, error) {
+	emb, err := x.model.Embed(ctx, r)
 	if err != nil {
-		return nil, err
+		return &engine.Embeddings{}, err
 	}
 	for i, err := range emb.Errs {
 		if err != nil {
-			return nil, documentError(at[i], docs[i], err)
+			return emb, documentError(at[i], docs[i], err)
 		}
 	}
 	return emb, nil

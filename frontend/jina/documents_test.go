@@ -127,7 +127,13 @@ func handle(t *testing.T, req *pb.DataRequestProto) *pb.DataRequestProto {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.Handle(t.Context(), req, time.Now())
+	g := NewGateway(GatewayOptions{Version: "test"})
+	if err := g.SetExecutors(x); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Handle(t.Context(), &Call{Request: req, Arrived: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
 	return req
 }
 

@@ -2,7 +2,6 @@ package jina
 
 import (
 	"context"
-	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -10,12 +9,13 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"clipd/engine"
+	"clipd/frontend/fault"
 	"clipd/frontend/jina/pb"
 )
 
 // Embedder is the model behind an executor; *engine.Model is one.
 type Embedder interface {
-	Encode(ctx context.Context, inputs []engine.Input) (*engine.Embeddings, error)
+	Embed(ctx context.Context, r engine.Request) (*engine.Embeddings, error)
 }
 
 // Loader fetches what a document's uri names, up to a limit of its own, or says why it does not.
@@ -26,6 +26,7 @@ type Loader interface {
 // Executor answers requests in the name of one executor of a flow. It is safe for concurrent use.
 type Executor struct {
 	name       string
+	modelName  string
 	model      Embedder
 	logitScale float32
 	paths      accessPaths
@@ -35,6 +36,7 @@ type Executor struct {
 // ExecutorOptions describe an executor.
 type ExecutorOptions struct {
 	Name        string // as the flow calls it; appears in routes and parameters
+	ModelName   string // what the model is called, such as ViT-B-32::openai; another name by which callers choose it
 	Model       Embedder
 	LogitScale  float32 // factor before the softmax of rank
 	AccessPaths string  // documents to encode unless a request says otherwise; "@r" when empty
@@ -50,22 +52,46 @@ func NewExecutor(o ExecutorOptions) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Executor{name: o.Name, model: o.Model, logitScale: o.LogitScale, paths: paths, loader: o.Loader}, nil
+	return &Executor{name: o.Name, modelName: o.ModelName, model: o.Model, logitScale: o.LogitScale, paths: paths, loader: o.Loader}, nil
 }
 
-// Handle turns a request into its answer, in place: documents get embeddings or scores, the header its status, and two
-// routes are added. A failed request keeps its documents as they came. arrived is when the request was received.
-func (x *Executor) Handle(ctx context.Context, req *pb.DataRequestProto, arrived time.Time) {
-	began := time.Now()
-	err := x.answer(ctx, req)
-	ended := time.Now()
+// Name is the executor's name in its flow.
+func (x *Executor) Name() string { return x.name }
+
+// handle answers a call, in place: documents get embeddings or scores. A failed request keeps its documents as they
+// came. What it returns, Gateway.Handle returns.
+func (x *Executor) handle(ctx context.Context, c *Call, began time.Time) error {
+	times, err := x.answer(ctx, c.Request)
+	var out *fault.Error
+	if err != nil {
+		switch f := fault.Of(err); f.Code {
+		case fault.Overloaded, fault.Unavailable:
+			out = f
+		case fault.Deadline:
+			// The flow's timeout tells its own cause; for a caller who has gone it is all the same.
+			if cause, ours := context.Cause(ctx).(*fault.Error); ours {
+				f, err = cause, cause
+			}
+			out = f
+		}
+	}
+	finish(c, x.name, began, times, err)
+	if out != nil {
+		return out
+	}
+	return nil
+}
+
+// finish completes an answer: the header its status, and the routes.
+func finish(c *Call, executor string, began time.Time, times engine.Times, err error) {
+	req, ended := c.Request, time.Now()
 	fillIn(req)
 	req.Header.TargetExecutor = new(string)
 	req.Header.Status = nil
 	if err != nil {
 		req.Header.Status = statusOf(err)
 	}
-	req.Routes = routes(x.name, arrived, began, ended, req.Header.Status)
+	req.Routes = routes(executor, c.Arrived, began, ended, times, req.Header.Status)
 }
 
 // fillIn adds the parts that an answer always has, empty where the request had none.
@@ -81,7 +107,7 @@ func fillIn(req *pb.DataRequestProto) {
 	}
 }
 
-func (x *Executor) answer(ctx context.Context, req *pb.DataRequestProto) (err error) {
+func (x *Executor) answer(ctx context.Context, req *pb.DataRequestProto) (times engine.Times, err error) {
 	// A mistake of ours that one request brings out must not end everybody else's.
 	defer func() {
 		if p := recover(); p != nil {
@@ -91,42 +117,42 @@ func (x *Executor) answer(ctx context.Context, req *pb.DataRequestProto) (err er
 	data := req.GetData()
 	if _, pickled := data.GetDocuments().(*pb.DataRequestProto_DataContentProto_DocsBytes); pickled {
 		req.Data = nil // a pickle is never sent to anyone
-		return engine.Errorf(engine.Invalid, "docs_bytes (a Python pickle) is not accepted; send docs")
+		return times, engine.Errorf(engine.Invalid, "docs_bytes (a Python pickle) is not accepted; send docs")
 	}
 	mine, err := x.isTarget(req.GetHeader().GetTargetExecutor())
 	if err != nil || !mine {
-		return err
+		return times, err
 	}
 	docs := data.GetDocs().GetDocs()
 	p, err := parseParameters(req.GetParameters(), x.name)
 	if err != nil {
-		return err
+		return times, err
 	}
 	endpoint := req.GetHeader().GetExecEndpoint()
 	nameDocuments(docs)
 	if endpoint == "/rank" || strings.HasPrefix(endpoint, "/rank/") {
-		return x.rank(ctx, docs)
+		return x.rank(ctx, docs, p)
 	}
 	paths := x.paths
 	if p.accessPaths != "" {
 		if paths, err = parseAccessPaths(p.accessPaths); err != nil {
-			return err
+			return times, err
 		}
 	}
 	// An empty text has no bytes on the wire, so on the encode endpoint a document without any content is one.
 	// Elsewhere (profile() sends one to "/") it goes back as it came.
 	emptyIsText := endpoint == "/encode" || strings.HasPrefix(endpoint, "/encode/")
-	return x.encode(ctx, paths.find(docs), p.dropImageContent, emptyIsText)
+	return x.encode(ctx, paths.find(docs), p, emptyIsText)
 }
 
-// isTarget matches the regular expression of a request from the beginning of the executor's name, as jina does.
+// isTarget reports whether a request that names a target is for this executor.
 func (x *Executor) isTarget(pattern string) (bool, error) {
 	if pattern == "" {
 		return true, nil
 	}
-	re, err := regexp.Compile("^(?:" + pattern + ")")
+	re, err := target(pattern)
 	if err != nil {
-		return false, engine.Errorf(engine.Invalid, "target_executor %q is no regular expression: %v", pattern, err)
+		return false, err
 	}
 	return re.MatchString(x.name), nil
 }

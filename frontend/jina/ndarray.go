@@ -3,6 +3,7 @@ package jina
 import (
 	"encoding/binary"
 	"math"
+	"unsafe"
 
 	"clipd/engine"
 	"clipd/frontend/jina/pb"
@@ -18,19 +19,32 @@ type embeddingProto struct {
 	shape [1]uint32
 }
 
-func newEmbedding(row []float32, buffer []byte) *pb.NdArrayProto {
+// newEmbedding makes the message of a row and keeps the row: on a little-endian machine its memory is the message's
+// buffer, so that it is copied once only, into the answer's bytes.
+func newEmbedding(row []float32) *pb.NdArrayProto {
 	e := &embeddingProto{}
-	for i, v := range row {
-		binary.LittleEndian.PutUint32(buffer[4*i:], math.Float32bits(v))
-	}
 	e.shape[0] = uint32(len(row))
-	e.body.Buffer = buffer
+	e.body.Buffer = littleEndian(row)
 	e.body.Shape = e.shape[:]
 	e.body.Dtype = "<f4"
 	e.dense.Dense = &e.body
 	e.array.Content = &e.dense
 	e.array.ClsName = "numpy"
 	return &e.array
+}
+
+// nativeLittleEndian says whether float32s lie in memory as <f4 wants them.
+var nativeLittleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+func littleEndian(row []float32) []byte {
+	if nativeLittleEndian {
+		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(row))), 4*len(row))
+	}
+	b := make([]byte, 0, 4*len(row))
+	for _, v := range row {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return b
 }
 
 // pixelsOf reads a tensor as a picture: height × width (× channels), integers or float32 and float64, cast to unsigned

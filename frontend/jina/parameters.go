@@ -1,6 +1,7 @@
 package jina
 
 import (
+	"math"
 	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -12,6 +13,7 @@ import (
 type parameters struct {
 	dropImageContent bool
 	accessPaths      string // "" when the request names none
+	minibatchSize    int    // 0 when the request names none
 }
 
 // parseParameters reads the parameters for one executor: an entry with the executor's name holds overrides, and so do
@@ -55,6 +57,19 @@ func (p *parameters) read(fields map[string]*structpb.Value) error {
 			return engine.Errorf(engine.Invalid, "parameter %s must be a string such as \"@r\", not %v", key, v.AsInterface())
 		}
 	}
+	return p.readMinibatchSize(fields["minibatch_size"])
+}
+
+// readMinibatchSize takes a whole number; the model's own limit stays in force above it.
+func (p *parameters) readMinibatchSize(v *structpb.Value) error {
+	if _, null := v.GetKind().(*structpb.Value_NullValue); v == nil || null {
+		return nil
+	}
+	n := v.GetNumberValue()
+	if _, number := v.GetKind().(*structpb.Value_NumberValue); !number || n != math.Trunc(n) || n < 1 || n > 1<<30 {
+		return engine.Errorf(engine.Invalid, "parameter minibatch_size must be a whole number, 1 or above, not %v", v.AsInterface())
+	}
+	p.minibatchSize = int(n)
 	return nil
 }
 

@@ -10,28 +10,28 @@ import (
 // rank embeds the root documents and their matches, scores each match against its root and sorts the matches, best
 // first. Matches give their embeddings back, roots keep theirs; images stay, since the client puts the
 // answered matches into the caller's documents.
-func (x *Executor) rank(ctx context.Context, roots []*pb.DocumentProto) error {
+func (x *Executor) rank(ctx context.Context, roots []*pb.DocumentProto, p parameters) (times engine.Times, err error) {
 	if len(roots) == 0 {
-		return engine.Errorf(engine.Invalid, "nothing to rank: the request has no documents")
+		return times, engine.Errorf(engine.Invalid, "nothing to rank: the request has no documents")
 	}
 	docs := rootsAndMatches.find(roots)
 	inputs, at := make([]engine.Input, len(docs)), make([]int, len(docs))
 	for i, d := range docs {
 		if i < len(roots) && len(d.Matches) == 0 {
-			return documentError(i, d, engine.Errorf(engine.Invalid, "nothing to rank: the document has no matches"))
+			return times, documentError(i, d, engine.Errorf(engine.Invalid, "nothing to rank: the document has no matches"))
 		}
 		in, found, err := x.input(ctx, d)
 		if err == nil && !found {
 			err = engine.Errorf(engine.Invalid, "nothing to rank: the document has no text, blob, tensor or uri")
 		}
 		if err != nil {
-			return documentError(i, d, err)
+			return times, documentError(i, d, err)
 		}
 		inputs[i], at[i] = in, i
 	}
-	emb, err := x.embed(ctx, inputs, docs, at)
+	emb, err := x.embed(ctx, engine.Request{Inputs: inputs, MaxBatch: p.minibatchSize}, docs, at)
 	if err != nil {
-		return err
+		return emb.Times, err
 	}
 	row := make(map[*pb.DocumentProto]int, len(docs))
 	for i, d := range docs {
@@ -46,9 +46,9 @@ func (x *Executor) rank(ctx context.Context, roots []*pb.DocumentProto) error {
 			candidates[j] = emb.Row(row[m])
 		}
 		x.sortMatches(root, engine.Order(emb.Row(i), candidates, x.logitScale))
-		root.Embedding = newEmbedding(emb.Row(i), make([]byte, 4*emb.Dim))
+		root.Embedding = newEmbedding(emb.Row(i))
 	}
-	return nil
+	return emb.Times, nil
 }
 
 func (x *Executor) sortMatches(root *pb.DocumentProto, ranks []engine.Rank) {

@@ -25,10 +25,10 @@ import (
 // hashModel is an Embedder of 512 columns whose rows depend on the input alone. A picture must begin like a JPEG or PNG.
 type hashModel struct{}
 
-func (hashModel) Encode(_ context.Context, inputs []engine.Input) (*engine.Embeddings, error) {
+func (hashModel) Embed(_ context.Context, r engine.Request) (*engine.Embeddings, error) {
 	const dim = 512
-	e := &engine.Embeddings{Dim: dim, Data: make([]float32, dim*len(inputs))}
-	for i, in := range inputs {
+	e := &engine.Embeddings{Dim: dim, Data: make([]float32, dim*len(r.Inputs))}
+	for i, in := range r.Inputs {
 		content := []byte(in.Text)
 		if in.Tower == engine.ImageTower {
 			content = in.Image
@@ -36,7 +36,7 @@ func (hashModel) Encode(_ context.Context, inputs []engine.Input) (*engine.Embed
 				content = in.Pixels.Data
 			} else if !isPicture(content) {
 				if e.Errs == nil {
-					e.Errs = make([]error, len(inputs))
+					e.Errs = make([]error, len(r.Inputs))
 				}
 				e.Errs[i] = engine.Errorf(engine.Invalid, "no picture")
 			}
@@ -61,7 +61,7 @@ func isPicture(b []byte) bool {
 // dialTest serves an executor in memory.
 func dialTest(t *testing.T, model Embedder, name string) *grpc.ClientConn {
 	t.Helper()
-	return dialOptions(t, model, name, Options{Prefetch: 1000, Version: "test"})
+	return dialOptions(t, model, name, Options{Prefetch: 1000})
 }
 
 func dialOptions(t *testing.T, model Embedder, name string, o Options) *grpc.ClientConn {
@@ -72,8 +72,11 @@ func dialOptions(t *testing.T, model Embedder, name string, o Options) *grpc.Cli
 	}
 	l := bufconn.Listen(1 << 20)
 	server := grpc.NewServer()
-	service := NewService(o)
-	service.SetExecutor(x)
+	gateway := NewGateway(GatewayOptions{Version: "test"})
+	if err := gateway.SetExecutors(x); err != nil {
+		t.Fatal(err)
+	}
+	service := NewService(gateway, o)
 	service.Register(server)
 	go server.Serve(l)
 	t.Cleanup(server.Stop)

@@ -3,12 +3,8 @@ package jina
 import (
 	"context"
 	"errors"
-	"os"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -30,13 +26,8 @@ type Service struct {
 	pb.UnimplementedJinaInfoRPCServer
 	pb.UnimplementedJinaDiscoverEndpointsRPCServer
 
-	executor atomic.Pointer[Executor] // nil while the model is loading
-	options  Options
-
-	draining  chan struct{} // closed when quiet streams shall end
-	stopped   chan struct{} // closed when no stream shall be read any more
-	drainOnce sync.Once
-	stopOnce  sync.Once
+	gateway *Gateway
+	options Options
 }
 
 // Options bound a service.
@@ -46,31 +37,10 @@ type Options struct {
 	// StreamInputs is the most documents of one stream that are worked on at a time, so that one caller is held back
 	// rather than refused when the queue is full of what it sent itself; 0: no limit.
 	StreamInputs int
-	Version      string // of clipd
 }
 
-// NewService makes the gRPC service of an executor that SetExecutor names; until then calls are answered with
-// UNAVAILABLE.
-func NewService(o Options) *Service {
-	return &Service{options: o, draining: make(chan struct{}), stopped: make(chan struct{})}
-}
-
-// Drain ends streams on which nothing moves, as they fall quiet; others go on.
-func (s *Service) Drain() { s.drainOnce.Do(func() { close(s.draining) }) }
-
-// Stop ends every stream when what was read of it is answered; nothing more is read.
-func (s *Service) Stop() { s.stopOnce.Do(func() { close(s.stopped) }) }
-
-// SetExecutor sets what answers from now on.
-func (s *Service) SetExecutor(x *Executor) { s.executor.Store(x) }
-
-// ready returns the executor, or the status that says it is still loading.
-func (s *Service) ready() (*Executor, error) {
-	if x := s.executor.Load(); x != nil {
-		return x, nil
-	}
-	return nil, status.Error(codes.Unavailable, "the model is still loading; try again later")
-}
+// NewService makes the gRPC service of a gateway.
+func NewService(g *Gateway, o Options) *Service { return &Service{gateway: g, options: o} }
 
 // Register adds the service, under all its names, to a gRPC server.
 func (s *Service) Register(r grpc.ServiceRegistrar) {
@@ -95,12 +65,11 @@ func Names() []string {
 
 // ProcessSingleData answers one request.
 func (s *Service) ProcessSingleData(ctx context.Context, req *pb.DataRequestProto) (*pb.DataRequestProto, error) {
-	x, err := s.ready()
-	if err != nil {
+	c := &Call{Request: req, Arrived: time.Now()}
+	if err := s.gateway.Handle(ctx, c); err != nil {
 		return nil, err
 	}
-	x.Handle(ctx, req, time.Now())
-	return req, nil
+	return c.Request, nil
 }
 
 // StreamDoc is answered as the original does: one message that says it does not exist here.
@@ -114,29 +83,20 @@ func (s *Service) StreamDoc(req *pb.SingleDocumentRequestProto, stream grpc.Serv
 
 // DryRun says whether the flow is ready.
 func (s *Service) DryRun(context.Context, *emptypb.Empty) (*pb.StatusProto, error) {
-	if _, err := s.ready(); err != nil {
+	if err := s.gateway.Ready(); err != nil {
 		return nil, err
 	}
 	return &pb.StatusProto{}, nil
 }
 
-// XStatus tells versions, and the few environment variables that matter here.
+// XStatus tells versions.
 func (s *Service) XStatus(context.Context, *emptypb.Empty) (*pb.JinaInfoProto, error) {
-	info := &pb.JinaInfoProto{
-		Jina: map[string]string{"clipd": s.options.Version, "go": runtime.Version(), "platform": runtime.GOOS, "architecture": runtime.GOARCH},
-		Envs: map[string]string{},
-	}
-	for _, key := range []string{"JINA_LOG_LEVEL", "CLIPD_LOG_LEVEL", "CUDA_VISIBLE_DEVICES"} {
-		if v, set := os.LookupEnv(key); set {
-			info.Envs[key] = v
-		}
-	}
-	return info, nil
+	return s.gateway.Info(), nil
 }
 
-// EndpointDiscovery lists the executor's handlers.
+// EndpointDiscovery lists the executors' handlers.
 func (s *Service) EndpointDiscovery(context.Context, *emptypb.Empty) (*pb.EndpointsProto, error) {
-	return &pb.EndpointsProto{Endpoints: []string{"/rank", "/default"}}, nil
+	return &pb.EndpointsProto{Endpoints: s.gateway.Endpoints()}, nil
 }
 
 // streamOptions reads the metadata of a stream.

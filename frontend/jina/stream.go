@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"clipd/frontend/jina/pb"
 )
@@ -15,14 +13,11 @@ import (
 // quietTime is how long nothing may move on a stream before it is taken for idle when the server shuts down.
 const quietTime = time.Second
 
-var errShuttingDown = status.Error(codes.Unavailable, "the server is shutting down")
-
 // Call is the stream behind every call of clip_client: requests are worked on side by side and answered as they
 // are done, or in order when the stream asks for it. No more than prefetch requests are read ahead of their
 // answers, so that a client who does not read is held back by flow control.
 func (s *Service) Call(stream grpc.BidiStreamingServer[pb.DataRequestProto, pb.DataRequestProto]) error {
-	x, err := s.ready()
-	if err != nil {
+	if err := s.gateway.Ready(); err != nil {
 		return err
 	}
 	prefetch, inOrder, err := s.streamOptions(stream.Context())
@@ -32,7 +27,7 @@ func (s *Service) Call(stream grpc.BidiStreamingServer[pb.DataRequestProto, pb.D
 	answers := newAnswers(stream, prefetch, s.options.StreamInputs, inOrder)
 	requests := receive(stream)
 	defer requests.close()
-	draining, quiet := s.draining, (<-chan time.Time)(nil)
+	draining, quiet := s.gateway.Draining(), (<-chan time.Time)(nil)
 	for {
 		if err := answers.reserve(); err != nil {
 			return answers.wait(err)
@@ -46,7 +41,7 @@ func (s *Service) Call(stream grpc.BidiStreamingServer[pb.DataRequestProto, pb.D
 			if r.err != nil {
 				return answers.wait(r.err)
 			}
-			if err := answers.begin(x, r.message, r.at); err != nil {
+			if err := answers.begin(s.gateway, r.message, r.at); err != nil {
 				return answers.wait(err)
 			}
 			if quiet != nil {
@@ -59,7 +54,7 @@ func (s *Service) Call(stream grpc.BidiStreamingServer[pb.DataRequestProto, pb.D
 				return answers.wait(errShuttingDown)
 			}
 			quiet = time.After(quietTime)
-		case <-s.stopped:
+		case <-s.gateway.Stopped():
 			return answers.wait(errShuttingDown)
 		}
 	}

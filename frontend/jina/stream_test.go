@@ -21,7 +21,7 @@ type gateModel struct {
 	gate   chan struct{}
 }
 
-func (g *gateModel) Encode(ctx context.Context, inputs []engine.Input) (*engine.Embeddings, error) {
+func (g *gateModel) Embed(ctx context.Context, r engine.Request) (*engine.Embeddings, error) {
 	g.inside.Add(1)
 	defer g.inside.Add(-1)
 	select {
@@ -29,7 +29,7 @@ func (g *gateModel) Encode(ctx context.Context, inputs []engine.Input) (*engine.
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return hashModel{}.Encode(ctx, inputs)
+	return hashModel{}.Embed(ctx, r)
 }
 
 func textRequest(text string) *pb.DataRequestProto {
@@ -94,13 +94,13 @@ func TestPrefetchMustBeANumber(t *testing.T) {
 // slowFirst delays the answer to the text "slow" until another one was answered.
 type slowFirst struct{ other chan struct{} }
 
-func (s *slowFirst) Encode(ctx context.Context, inputs []engine.Input) (*engine.Embeddings, error) {
-	if inputs[0].Text == "slow" {
+func (s *slowFirst) Embed(ctx context.Context, r engine.Request) (*engine.Embeddings, error) {
+	if r.Inputs[0].Text == "slow" {
 		<-s.other
 	} else {
 		defer close(s.other)
 	}
-	return hashModel{}.Encode(ctx, inputs)
+	return hashModel{}.Embed(ctx, r)
 }
 
 func TestOrderOfAnswers(t *testing.T) {

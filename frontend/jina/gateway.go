@@ -1,0 +1,165 @@
+package jina
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"clipd/engine"
+	"clipd/frontend/fault"
+	"clipd/frontend/jina/pb"
+)
+
+// Gateway answers requests whatever protocol they came by: it chooses the executor, bounds the request, and knows
+// whether the server is ready. It is safe for concurrent use.
+type Gateway struct {
+	options GatewayOptions
+	set     atomic.Pointer[executors] // nil while models are loading
+
+	draining  chan struct{} // closed when quiet streams shall end
+	stopped   chan struct{} // closed when nothing more shall be read
+	drainOnce sync.Once
+	stopOnce  sync.Once
+}
+
+// GatewayOptions describe a gateway. Zero limits mean none.
+type GatewayOptions struct {
+	Version      string        // of clipd
+	MaxDocuments int           // of one request, chunks and matches included (max_documents)
+	Timeout      time.Duration // longest time of one request in an executor (timeout_send)
+}
+
+// NewGateway makes a gateway that is not ready until SetExecutors.
+func NewGateway(o GatewayOptions) *Gateway {
+	return &Gateway{options: o, draining: make(chan struct{}), stopped: make(chan struct{})}
+}
+
+// SetExecutors sets what answers from now on. The first one answers requests that name none.
+func (g *Gateway) SetExecutors(all ...*Executor) error {
+	set, err := newExecutors(all)
+	if err != nil {
+		return err
+	}
+	g.set.Store(set)
+	return nil
+}
+
+// Ready returns nil when requests are answered, else a fault that says why not.
+func (g *Gateway) Ready() error {
+	if g.set.Load() == nil {
+		return fault.New(fault.Unavailable, "the model is still loading; try again later")
+	}
+	select {
+	case <-g.draining:
+		return errShuttingDown
+	default:
+		return nil
+	}
+}
+
+var errShuttingDown = fault.New(fault.Unavailable, "the server is shutting down")
+
+// Drain makes Ready fail and asks streams to end as they fall quiet; requests are answered still.
+func (g *Gateway) Drain() { g.drainOnce.Do(func() { close(g.draining) }) }
+
+// Stop asks every stream to end when what was read of it is answered.
+func (g *Gateway) Stop() { g.stopOnce.Do(func() { close(g.stopped) }) }
+
+// Draining is closed by Drain.
+func (g *Gateway) Draining() <-chan struct{} { return g.draining }
+
+// Stopped is closed by Stop.
+func (g *Gateway) Stopped() <-chan struct{} { return g.stopped }
+
+// Caller is what a transport knows of who sent a request.
+type Caller struct {
+	// Model is the model that a header of the transport names, or "".
+	Model string
+	// MayUse returns nil when the caller may use an executor of one of these names; nil: everyone may.
+	MayUse func(names ...string) error
+}
+
+// Call is one request on its way to its answer.
+type Call struct {
+	Caller
+	Request *pb.DataRequestProto // becomes the answer
+	Arrived time.Time            // when it had been received
+}
+
+// Handle turns a request into its answer, in place. Mistakes of the request stand in the answer's status alone, as
+// clients of Jina expect it. The error is for what protocols have a status of their own for: not ready, overloaded, too
+// slow, not allowed; the answer's status says the same then.
+func (g *Gateway) Handle(ctx context.Context, c *Call) error {
+	began := time.Now()
+	x, err := g.choose(c)
+	if err != nil {
+		finish(c, "gateway", began, engine.Times{}, err)
+		if f := fault.Of(err); f.Code == fault.Unavailable || f.Code == fault.Forbidden {
+			return f
+		}
+		return nil
+	}
+	if d := g.options.Timeout; d > 0 {
+		bounded, cancel := context.WithTimeoutCause(ctx, d, fault.New(fault.Deadline, "executor %s did not answer within %v (timeout_send)", x.name, d))
+		defer cancel()
+		ctx = bounded
+	}
+	return x.handle(ctx, c, began)
+}
+
+// choose finds the executor of a call and checks what may be checked before it works.
+func (g *Gateway) choose(c *Call) (*Executor, error) {
+	set := g.set.Load()
+	if set == nil {
+		return nil, g.Ready()
+	}
+	if most := g.options.MaxDocuments; most > 0 {
+		if n := countDocuments(c.Request.GetData().GetDocs().GetDocs()); n > most {
+			return nil, TooManyDocuments(n, most)
+		}
+	}
+	x, err := set.choose(c)
+	if err != nil {
+		return nil, err
+	}
+	if c.MayUse != nil {
+		if err := c.MayUse(x.name, x.modelName); err != nil {
+			return nil, err
+		}
+	}
+	return x, nil
+}
+
+// TooManyDocuments is the fault of a request with n documents where most are allowed.
+func TooManyDocuments(n, most int) error {
+	return fault.New(fault.TooLarge, "the request has %d documents, chunks and matches included; at most %d are allowed (max_documents)", n, most)
+}
+
+// countDocuments counts documents with all that lie below them.
+func countDocuments(docs []*pb.DocumentProto) int {
+	n := len(docs)
+	for _, d := range docs {
+		n += countDocuments(d.Chunks) + countDocuments(d.Matches)
+	}
+	return n
+}
+
+// Info tells versions, and the few environment variables that matter here.
+func (g *Gateway) Info() *pb.JinaInfoProto {
+	info := &pb.JinaInfoProto{
+		Jina: map[string]string{"clipd": g.options.Version, "go": runtime.Version(), "platform": runtime.GOOS, "architecture": runtime.GOARCH},
+		Envs: map[string]string{},
+	}
+	for _, key := range []string{"JINA_LOG_LEVEL", "CLIPD_LOG_LEVEL", "CUDA_VISIBLE_DEVICES"} {
+		if v, set := os.LookupEnv(key); set {
+			info.Envs[key] = v
+		}
+	}
+	return info
+}
+
+// Endpoints lists the executors' handlers.
+func (g *Gateway) Endpoints() []string { return []string{"/rank", "/default"} }
