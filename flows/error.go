@@ -53,7 +53,7 @@ func (e *Executor) Errorf(key, format string, args ...any) *Error {
 	return &Error{at.source, at.line, at.column, fmt.Sprintf(format, args...)}
 }
 
-// Notice says once that a key of the file was read and has no meaning here, and why.
+// Notice says once that a key of the file has no meaning here, or another than in the original, and why.
 type Notice struct {
 	Source       string
 	Line, Column int

@@ -19,6 +19,12 @@ func boolField[T any](name, doc string, at func(*T) *bool) field[T] {
 		}}
 }
 
+// on makes true the default of a boolField.
+func (f field[T]) on(at func(*T) *bool) field[T] {
+	f.def, f.setDef = "true", func(into *T) { *at(into) = true }
+	return f
+}
+
 func intField[T any, I int | int64](name string, def, least, most I, doc string, at func(*T) *I) field[T] {
 	typ := fmt.Sprintf("%d to %d", least, most)
 	if int64(most) == math.MaxInt64 {
@@ -33,11 +39,12 @@ func intField[T any, I int | int64](name string, def, least, most I, doc string,
 		}}
 }
 
-func bytesField[T any](name string, def int64, defText, doc string, at func(*T) *int64) field[T] {
-	return field[T]{name: name, typ: "bytes, or text such as 64MiB", def: defText, doc: doc,
+// bytesField takes a size from least to most.
+func bytesField[T any](name string, def, least, most int64, doc string, at func(*T) *int64) field[T] {
+	return field[T]{name: name, typ: "bytes, or text such as 64MiB", def: sizeText(def), doc: doc,
 		setDef: func(into *T) { *at(into) = def },
 		read: func(r *reader, into *T, v *value) {
-			if n, ok := r.bytes(name, v); ok {
+			if n, ok := r.bytes(name, v, least, most); ok {
 				*at(into) = n
 			}
 		}}

@@ -1,13 +1,16 @@
 package flows
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Flow is what one flow file says, defaults filled in and variables replaced.
 type Flow struct {
 	Source    string // where it came from: a path, the name of a built-in flow, or what Parse was told
 	Gateway   Gateway
 	Executors []Executor // at least one; names differ
-	Notices   []Notice   // keys that are known but have no meaning here, each once, in the order of the file
+	Notices   []Notice   // keys that have no meaning here, or another than in the original; each once, in the order of the file
 }
 
 // Protocol is a way to talk to the server.
@@ -35,13 +38,22 @@ type Gateway struct {
 	// ExposeEndpoints adds HTTP paths: endpoint -> path and methods.
 	ExposeEndpoints map[string]ExposedEndpoint
 
-	SSLCertFile, SSLKeyFile string // PEM; both or neither
+	SSLCertFile, SSLKeyFile string     // PEM; both or neither; a relative path starts from the working directory
+	SSLKeyPassword          string     // of an encrypted SSLKeyFile; else empty
+	SSLCACerts              string     // PEM with the authorities of client certificates; set when SSLClientAuth is not none
+	SSLClientAuth           ClientAuth // never empty
 
-	// GRPCServerOptions are options of the gRPC core library, such as grpc.max_send_message_length; the values are int64,
-	// float64, bool or string.
+	HTTPCompression  bool // compress answers over HTTP for callers that accept it
+	HTTPPlainReturns bool // answer HTTP in the one form that clip_client reads without callbacks, and nobody else
+
+	Auth      *Auth // nil = everyone may call
+	AllowURIs AllowURIs
+
+	// GRPCServerOptions are options of the gRPC core library as the file gives them; those with a meaning here stand in the
+	// other fields already. The values are int64, float64, bool or string.
 	GRPCServerOptions map[string]any
-	// UvicornKwargs are settings of the HTTP and WebSocket server in uvicorn's words, such as ssl_keyfile_password; values as
-	// above, or []any, or map[string]any.
+	// UvicornKwargs are settings of the HTTP and WebSocket server in uvicorn's words, likewise; values as above, or []any, or
+	// map[string]any.
 	UvicornKwargs map[string]any
 
 	Monitoring     bool
@@ -60,12 +72,56 @@ type ExposedEndpoint struct {
 	Tags     []string
 }
 
-// Limits bound what callers can make the server do.
+// ClientAuth is whether callers show certificates of their own.
+type ClientAuth string
+
+// The kinds of client authentication over TLS.
+const (
+	ClientAuthNone     ClientAuth = "none"     // certificates of callers are not asked for
+	ClientAuthOptional ClientAuth = "optional" // one that is shown must be good
+	ClientAuthRequired ClientAuth = "required" // without a good one there is no connection
+)
+
+// Auth says where the keys are that callers must show, one line for each; the lines of both places count.
+type Auth struct {
+	KeysFile string // a relative path starts from the working directory; empty = no file
+	KeysEnv  string // environment variable with the same lines; never empty
+}
+
+// AllowURIs is what the uri of a document may name beside data: URIs. The zero value allows nothing.
+type AllowURIs struct {
+	HTTP, HTTPS  bool
+	Hosts        []string       // lower case, "*.example.com" for everything below example.com; empty = all
+	Networks     []netip.Prefix // private networks that may be reached all the same
+	Folder       string         // files below it may be named; empty = no files
+	Timeout      time.Duration  // of one document, redirects included
+	MaxBytes     int64          // of one document
+	MaxRedirects int
+}
+
+// Any says whether anything but data: URIs is allowed.
+func (a AllowURIs) Any() bool { return a.HTTP || a.HTTPS || a.Folder != "" }
+
+// Limits bound what callers can make the server do. A time of 0 is no limit.
 type Limits struct {
-	MaxMessageBytes int64 // of one request
-	MaxImageBytes   int64 // of one encoded picture
-	MaxPixels       int64 // of one decoded picture
-	MaxQueued       int   // inputs of one model accepted and not yet answered
+	MaxMessageBytes  int64 // of one request, unpacked
+	MaxDocuments     int   // of one request, chunks and matches included
+	MaxImageBytes    int64 // of one encoded picture
+	MaxPixels        int64 // of one decoded picture
+	MaxQueued        int   // inputs of one model accepted and not yet answered
+	MaxInflightBytes int64 // of all requests in progress; 0 = a quarter of the machine's memory
+
+	MaxConnections           int
+	MaxConnectionsPerAddress int   // 0 = no limit of its own
+	MaxStreams               int   // gRPC calls of one connection at a time
+	MaxHeaderBytes           int64 // of one request
+
+	HeaderTimeout    time.Duration // from connecting, or the first byte of a request, to the end of TLS handshake and headers
+	ReadTimeout      time.Duration // longest wait for the next part of a body
+	WriteTimeout     time.Duration // longest wait for a caller to take an answer
+	IdleTimeout      time.Duration // of an HTTP connection between requests
+	GRPCIdleTimeout  time.Duration // of a gRPC connection without calls
+	MaxConnectionAge time.Duration // to be varied by a tenth; open calls end first
 }
 
 // Backend is which of the Python encoders a flow file names.

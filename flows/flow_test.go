@@ -41,6 +41,14 @@ func equal(t *testing.T, what string, got, want any) {
 	}
 }
 
+var allProtocols = []Protocol{GRPC, HTTP, WebSocket}
+
+// defaultLimits are those of a flow that says nothing about them.
+var defaultLimits = Limits{MaxMessageBytes: 256 << 20, MaxDocuments: 16384, MaxImageBytes: 64 << 20, MaxPixels: 100_000_000, MaxQueued: 16384,
+	MaxInflightBytes: 0, MaxConnections: 8192, MaxConnectionsPerAddress: 0, MaxStreams: 1024, MaxHeaderBytes: 32 << 10,
+	HeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 75 * time.Second,
+	GRPCIdleTimeout: 30 * time.Minute, MaxConnectionAge: 30 * time.Minute}
+
 func TestBuiltinFlows(t *testing.T) {
 	equal(t, "Builtin", Builtin(), []string{"demo-flow.yml", "onnx-flow.yml", "tensorrt-flow.yml", "torch-flow.yml"})
 	check := func(name, executor string, backend Backend, model, device string) {
@@ -53,7 +61,7 @@ func TestBuiltinFlows(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := f.Executors[0]
-			equal(t, name, []any{f.Source, len(f.Executors), f.Gateway.Ports, f.Gateway.Protocols}, []any{name, 1, []int{51000}, []Protocol{GRPC}})
+			equal(t, name, []any{f.Source, len(f.Executors), f.Gateway.Ports, f.Gateway.Protocols}, []any{name, 1, []int{51000}, allProtocols})
 			equal(t, name, []any{e.Name, e.Backend, e.Model, e.Device, e.Replicas}, []any{executor, backend, model, device, 1})
 			if len(f.Notices) > 0 {
 				t.Error(f.Notices)
@@ -75,9 +83,8 @@ func TestDefaults(t *testing.T) {
 	f.Executors[0].marks = nil
 	equal(t, "flow", *f, Flow{
 		Source: "-",
-		Gateway: Gateway{Host: "0.0.0.0", Ports: []int{51000}, Protocols: []Protocol{GRPC}, Prefetch: 1000, PortMonitoring: 9090,
-			Env:    map[string]string{},
-			Limits: Limits{MaxMessageBytes: 256 << 20, MaxImageBytes: 64 << 20, MaxPixels: 100_000_000, MaxQueued: 16384}},
+		Gateway: Gateway{Host: "0.0.0.0", Ports: []int{51000}, Protocols: allProtocols, Prefetch: 1000, PortMonitoring: 9090,
+			SSLClientAuth: ClientAuthNone, HTTPCompression: true, Env: map[string]string{}, Limits: defaultLimits},
 		Executors: []Executor{{Name: "executor0", Backend: Auto, Model: "ViT-B-32::openai", MinibatchSize: 32, NumWorkerPreprocess: 4,
 			AccessPaths: "@r", Replicas: 1, TimeoutReady: 10 * time.Minute, Env: map[string]string{}}},
 	})
@@ -115,7 +122,8 @@ func TestMonitoringAndNotices(t *testing.T) {
 
 func TestTLSFromBothPlaces(t *testing.T) {
 	g := mustLoad(t, "tls.yml").Gateway
-	equal(t, "tls", []any{g.SSLCertFile, g.SSLKeyFile, g.UvicornKwargs}, []any{"cert.pem", "key.pem", map[string]any{"ssl_keyfile_password": "blahblah"}})
+	equal(t, "tls", []any{g.SSLCertFile, g.SSLKeyFile, g.SSLKeyPassword, g.SSLClientAuth, g.UvicornKwargs},
+		[]any{"cert.pem", "key.pem", "blahblah", ClientAuthNone, map[string]any{"ssl_keyfile_password": "blahblah"}})
 }
 
 func TestSeveralDoorsAndExecutors(t *testing.T) {
@@ -125,7 +133,9 @@ func TestSeveralDoorsAndExecutors(t *testing.T) {
 	equal(t, "options", g.GRPCServerOptions, map[string]any{"grpc.max_send_message_length": int64(-1)})
 	equal(t, "endpoints", g.ExposeEndpoints, map[string]ExposedEndpoint{
 		"/encode": {HTTPPath: "/v1/encode", Methods: []string{"POST", "PUT"}}, "rank": {HTTPPath: "/rank", Methods: []string{"POST"}}})
-	equal(t, "limits", g.Limits, Limits{MaxMessageBytes: 256 << 20, MaxImageBytes: 10 << 20, MaxPixels: 100_000_000, MaxQueued: 100})
+	limits := defaultLimits
+	limits.MaxImageBytes, limits.MaxQueued = 10<<20, 100
+	equal(t, "limits", g.Limits, limits)
 	if len(f.Executors) != 5 {
 		t.Fatalf("%d executors", len(f.Executors))
 	}

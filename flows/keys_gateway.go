@@ -27,11 +27,11 @@ const (
 
 var gatewaySection = section[Gateway]{name: "with", fields: append([]field[Gateway]{
 	{name: "port", synonyms: []string{"ports", "port_expose", "port_in"}, typ: "0 to 65535, or a list", def: "51000",
-		doc:    "port to listen on: one for all protocols, or a list with one for each; 0 asks the system for a free one",
+		doc:    "port to listen on: one for all protocols, or a list with one for each, in their order; 0 asks the system for a free one",
 		setDef: func(g *Gateway) { g.Ports = []int{DefaultPort} }, read: readPorts},
-	{name: "protocol", synonyms: []string{"protocols"}, typ: "`grpc`, `http`, `websocket`, or a list", def: "grpc",
-		doc:    "how callers talk to the server",
-		setDef: func(g *Gateway) { g.Protocols = []Protocol{GRPC} }, read: readProtocols},
+	{name: "protocol", synonyms: []string{"protocols"}, typ: "`grpc`, `http`, `websocket`, or a list", def: "[grpc, http, websocket]",
+		doc:    "how callers may talk to the server; without the key in all three ways, all three on one port; `protocol: grpc` closes the other doors",
+		setDef: func(g *Gateway) { g.Protocols = []Protocol{GRPC, HTTP, WebSocket} }, read: readProtocols},
 	{name: "host", synonyms: []string{"host_in"}, typ: "text", def: "0.0.0.0", doc: "address or name to listen on, without a port",
 		setDef: func(g *Gateway) { g.Host = "0.0.0.0" }, read: readHost},
 	intField("prefetch", 1000, 0, 1<<20, "requests of one stream that are worked on at a time; 0 = no limit",
@@ -49,9 +49,24 @@ var gatewaySection = section[Gateway]{name: "with", fields: append([]field[Gatew
 	textField("ssl_certfile", "", "PEM file with the certificate chain; turns TLS on together with `ssl_keyfile`",
 		func(g *Gateway) *string { return &g.SSLCertFile }),
 	textField("ssl_keyfile", "", "PEM file with the private key", func(g *Gateway) *string { return &g.SSLKeyFile }),
-	settingsField("grpc_server_options", "options of the gRPC core library, such as `grpc.max_send_message_length: -1`",
+	textField("ssl_keyfile_password", "", "password of the private key, when it is encrypted", func(g *Gateway) *string { return &g.SSLKeyPassword }),
+	textField("ssl_ca_certs", "", "PEM file with the authorities whose client certificates are good; a key of this server only",
+		func(g *Gateway) *string { return &g.SSLCACerts }),
+	wordField("ssl_client_auth", clientAuths, otherClientAuths, "required with `ssl_ca_certs`, else none",
+		"whether callers show a certificate: `none` is asked for, one that is shown must be good (`optional`), no connection without one (`required`); "+
+			"a key of this server only", func(g *Gateway) *string { return (*string)(&g.SSLClientAuth) }),
+	boolField("http_compression", "compress answers over HTTP for callers that accept it (zstd, br, gzip, deflate); a key of this server only",
+		atHTTPCompression).on(atHTTPCompression),
+	boolField("http_plain_returns", "answer HTTP requests in a form that clip_client's `encode()` reads with jina 3.27.1 or newer even without "+
+		"`on_done=`; other callers cannot read it; a key of this server only", func(g *Gateway) *bool { return &g.HTTPPlainReturns }),
+	{name: "auth", typ: "object", def: "everyone may call", doc: "keys that callers must show (below); a key of this server only", read: readAuth},
+	{name: "allow_uris", typ: "true, false, or object", def: "false",
+		doc: "what the `uri` of a document may name: `false` `data:` URIs only; `true` also http and https at public addresses; " +
+			"an object says it in detail (below); a key of this server only",
+		read: readAllowURIs},
+	settingsField("grpc_server_options", "options of the gRPC core library; some have a meaning here (below)",
 		func(g *Gateway) *map[string]any { return &g.GRPCServerOptions }),
-	settingsField("uvicorn_kwargs", "settings of the HTTP and WebSocket server in uvicorn's words, such as `ssl_keyfile_password`",
+	settingsField("uvicorn_kwargs", "settings of the HTTP and WebSocket server in uvicorn's words; some have a meaning here (below)",
 		func(g *Gateway) *map[string]any { return &g.UvicornKwargs }),
 	boolField("monitoring", "serve Prometheus metrics", func(g *Gateway) *bool { return &g.Monitoring }),
 	{name: "port_monitoring", typ: "0 to 65535", def: "9090", doc: "port of the metrics",
@@ -63,6 +78,8 @@ var gatewaySection = section[Gateway]{name: "with", fields: append([]field[Gatew
 		setDef: func(g *Gateway) { limitsSection.setDefaults(&g.Limits) },
 		read:   func(r *reader, g *Gateway, v *value) { readSection(r, &limitsSection, v, &g.Limits, nil) }},
 }, ignoredGatewayFields()...)}
+
+func atHTTPCompression(g *Gateway) *bool { return &g.HTTPCompression }
 
 func ignoredGatewayFields() []field[Gateway] {
 	var all []field[Gateway]
@@ -85,15 +102,6 @@ func ignoredGatewayFields() []field[Gateway] {
 	}
 	return all
 }
-
-// The defaults are far above what the client sends (8 documents a request) and far below what fills a machine's memory.
-var limitsSection = section[Limits]{name: "limits", fields: []field[Limits]{
-	bytesField("max_message_bytes", 256<<20, "256MiB", "one request", func(l *Limits) *int64 { return &l.MaxMessageBytes }),
-	bytesField("max_image_bytes", 64<<20, "64MiB", "one encoded picture", func(l *Limits) *int64 { return &l.MaxImageBytes }),
-	intField("max_pixels", 100_000_000, 1, int64(1)<<40, "pixels of one picture", func(l *Limits) *int64 { return &l.MaxPixels }),
-	intField("max_queued", 16384, 1, 1<<24, "inputs of one model that are accepted and not yet answered",
-		func(l *Limits) *int { return &l.MaxQueued }),
-}}
 
 func readPorts(r *reader, g *Gateway, v *value) {
 	var ports []int
@@ -142,7 +150,7 @@ func readProtocols(r *reader, g *Gateway, v *value) {
 		protocols = append(protocols, Protocol(w))
 	}
 	if len(protocols) == 0 {
-		r.fail(v, "the list of protocols is empty; leave the key out for grpc")
+		r.fail(v, "the list of protocols is empty; leave the key out for grpc, http and websocket")
 		return
 	}
 	g.Protocols = protocols

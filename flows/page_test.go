@@ -77,7 +77,14 @@ func referencePage() string {
 	writeSection(&b, "Top level", "", &flowSection)
 	writeSection(&b, "`with:` and `gateway:`", "Settings of the server. Keys of `executors` that are marked with ° may stand under `with:`, too, "+
 		"as defaults of every executor.", &gatewaySection)
-	writeSection(&b, "`limits:`", "Under `with:` or `gateway:`.", &limitsSection)
+	writeSection(&b, "`auth:`", "Under `with:` or `gateway:`. A key in either place is good. gRPC and HTTP callers show theirs as `authorization: KEY` "+
+		"or `authorization: Bearer KEY`; health checks need none.", &authSection)
+	writeSection(&b, "`allow_uris:`", "Under `with:` or `gateway:`, as an object. Addresses are looked at after the name was resolved: private, loopback "+
+		"and link-local ones are refused unless `networks` holds them.", &urisSection)
+	writeSection(&b, "`limits:`", "Under `with:` or `gateway:`. A request past a limit is refused with 413, 429 or 503, over gRPC with RESOURCE_EXHAUSTED "+
+		"or UNAVAILABLE.", &limitsSection)
+	writeSection(&b, "`uvicorn_kwargs:`", "A key of the flow with the same meaning goes before it.", &uvicornSection)
+	writeSection(&b, "`grpc_server_options:`", "A key of the flow with the same meaning goes before it.", &grpcSection)
 	writeSection(&b, "`executors:`", "One item for each model.", &executorSection)
 	writeSection(&b, "`uses:`", "As an object. As a text it is the class `CLIPEncoder`, a module and the class "+
 		"(`clip_server.executors.clip_torch.CLIPEncoder`), the path of a YAML file with the keys below (from the folder of the flow file), "+
@@ -88,6 +95,8 @@ func referencePage() string {
 	b.WriteString(pageTail)
 	b.WriteString("\n## Accepted without meaning\n\n| where | keys | why |\n| --- | --- | --- |\n")
 	writeIgnored(&b, "`with`, `gateway`", &gatewaySection)
+	writeIgnored(&b, "`uvicorn_kwargs`", &uvicornSection)
+	writeIgnored(&b, "`grpc_server_options`", &grpcSection)
 	writeIgnored(&b, "`executors`", &executorSection)
 	writeIgnored(&b, "`uses`", &usesSection)
 	writeIgnored(&b, "`metas`", &metasSection)
@@ -146,6 +155,10 @@ func TestEveryKeyIsExplained(t *testing.T) {
 	checkExplained(t, &flowSection)
 	checkExplained(t, &gatewaySection)
 	checkExplained(t, &limitsSection)
+	checkExplained(t, &authSection)
+	checkExplained(t, &urisSection)
+	checkExplained(t, &uvicornSection)
+	checkExplained(t, &grpcSection)
 	checkExplained(t, &executorSection)
 	checkExplained(t, &usesSection)
 	checkExplained(t, &metasSection)

@@ -81,28 +81,43 @@ const maxByteSize = 1 << 40
 
 var byteSize = regexp.MustCompile(`^([0-9]{1,13}) ?([A-Za-z]{0,3})$`)
 
-// bytes takes a number of bytes, plain or as 64MiB.
-func (r *reader) bytes(key string, v *value) (int64, bool) {
-	if v.kind == integer && v.integer > 0 && v.integer <= maxByteSize {
-		return v.integer, true
-	}
+// bytes takes a number of bytes from least to most, plain or as 64MiB.
+func (r *reader) bytes(key string, v *value, least, most int64) (int64, bool) {
+	n, known := v.integer, v.kind == integer
 	if m := byteSize.FindStringSubmatch(v.text); m != nil && v.kind == text {
-		n, _ := strconv.ParseInt(m[1], 10, 64) // 13 digits fit
-		if factor := byteSuffixes[strings.ToUpper(m[2])]; factor > 0 && n > 0 && n <= maxByteSize/factor {
-			return n * factor, true
+		digits, _ := strconv.ParseInt(m[1], 10, 64) // 13 digits fit
+		factor := byteSuffixes[strings.ToUpper(m[2])]
+		n, known = digits*factor, factor > 0 && digits <= maxByteSize/factor
+	}
+	if known && n >= least && n <= most {
+		return n, true
+	}
+	r.fail(v, "%s is a number of bytes from %s to %s such as 67108864 or 64MiB, not %s%s", key, sizeText(least), sizeText(most),
+		v.describe(), undefinedVariable(v))
+	return 0, false
+}
+
+// sizeText writes a number of bytes as a flow file may give it: 64MiB.
+func sizeText(n int64) string {
+	for _, unit := range []string{"GiB", "MiB", "KiB"} {
+		if factor := byteSuffixes[strings.ToUpper(unit)]; n >= factor && n%factor == 0 {
+			return strconv.FormatInt(n/factor, 10) + unit
 		}
 	}
-	r.fail(v, "%s is a number of bytes from 1 to 1024GiB such as 67108864 or 64MiB, not %s", key, v.describe())
-	return 0, false
+	return strconv.FormatInt(n, 10)
 }
 
 // milliseconds takes a time; -1 is endless.
 func (r *reader) milliseconds(key string, v *value) (time.Duration, bool) {
-	const most = math.MaxInt64 / int64(time.Millisecond)
-	if v.kind == integer && (v.integer == -1 || v.integer > 0) && v.integer <= most {
-		if v.integer == -1 {
-			return -1, true
-		}
+	const most = 100 * 365 * 24 * 3600 * 1000 // a hundred years, so that no sum with a tenth more can overflow
+	switch {
+	case v.kind != integer:
+	case v.integer > most:
+		r.fail(v, "%s of %s milliseconds is more than a hundred years; write -1 for no limit", key, v.describe())
+		return 0, false
+	case v.integer == -1:
+		return -1, true
+	case v.integer > 0:
 		return time.Duration(v.integer) * time.Millisecond, true
 	}
 	r.fail(v, "%s is a time in milliseconds, a whole number above 0 or -1 for no limit, not %s%s", key, v.describe(), undefinedVariable(v))

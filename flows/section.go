@@ -26,6 +26,8 @@ type field[T any] struct {
 type section[T any] struct {
 	name   string // as in messages: "uses: with:"
 	fields []field[T]
+	// other takes a key that is none of the fields, known being those with a meaning; nil makes such a key a mistake.
+	other func(r *reader, v *value, e entry, known []string)
 }
 
 func (s *section[T]) find(key string) *field[T] {
@@ -68,6 +70,10 @@ func readSection[T any](r *reader, s *section[T], v *value, into *T, skip func(k
 			continue
 		}
 		f := s.find(e.key)
+		if f == nil && s.other != nil {
+			s.other(r, v, e, s.meaningful(""))
+			continue
+		}
 		if f == nil {
 			r.unknownKey(v, e, s.name, s.meaningful(""), s.ignored())
 			continue
@@ -139,6 +145,8 @@ func places() []place {
 		{usesSection.name, usesSection.meaningful("")},
 		{gatewaySection.name, gatewaySection.meaningful("")},
 		{limitsSection.name, limitsSection.meaningful("")},
+		{authSection.name, authSection.meaningful("")},
+		{urisSection.name, urisSection.meaningful("timeout")},
 		{flowSection.name, flowSection.meaningful("with")},
 	}
 }

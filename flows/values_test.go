@@ -17,7 +17,10 @@ func encoder(arguments string) string {
 
 func TestGatewayValues(t *testing.T) {
 	refused(t, with("port: -1"), "f.yml:1:14: port is a whole number from 0 to 65535, not -1")
-	refused(t, with("port: [1, 2]"), "f.yml:1:14: port lists 2 ports and protocol 1 of its own; give one port for all protocols or one for each")
+	refused(t, with("port: [1, 2]"), "f.yml:1:14: port lists 2 ports, but the protocols are 3 (grpc, http, websocket); give one port for all of them or one for each")
+	refused(t, with("port: [1, 2], protocol: http"), "f.yml:1:14: port lists 2 ports, but the protocols are 1 (http); give one port for all of them or one for each")
+	refused(t, with("port: [1, 2, 3, 4]"),
+		"f.yml:1:14: port lists 4 ports, but the protocols are 3 (grpc, http, websocket); give one port for all of them or one for each")
 	refused(t, with("port: [1, 1], protocol: [grpc, http]"), "f.yml:1:18: port 1 stands in the list twice")
 	refused(t, with("port: []"), "f.yml:1:14: the list of ports is empty; leave the key out for port 51000")
 	refused(t, with("port: $PORT"), `f.yml:1:14: port is a whole number from 0 to 65535, not "$PORT"; the environment variable PORT is not set`)
@@ -25,16 +28,13 @@ func TestGatewayValues(t *testing.T) {
 	refused(t, with("port: 51000.5"), "f.yml:1:14: port is a whole number from 0 to 65535, not 51000.5")
 	refused(t, with("protocol: https"), `f.yml:1:18: protocol is one of grpc, http, websocket, not "https"; write http with ssl_certfile and ssl_keyfile`)
 	refused(t, with("protocol: [grpc, GRPC]"), "f.yml:1:25: protocol grpc stands in the list twice")
-	refused(t, with("protocol: []"), "f.yml:1:18: the list of protocols is empty; leave the key out for grpc")
+	refused(t, with("protocol: []"), "f.yml:1:18: the list of protocols is empty; leave the key out for grpc, http and websocket")
 	refused(t, with("host: 'a:51000'"), `f.yml:1:14: host is an address or a name without a port, such as 0.0.0.0, ::1 or localhost, not "a:51000"`)
 	refused(t, with("cors: off"), `f.yml:1:14: cors is true or false, not "off"; write false`)
 	refused(t, with("cors: ture"), `f.yml:1:14: cors is true or false, not "ture"; did you mean "true"?`)
 	refused(t, with("prefetch: 2000000"), "f.yml:1:18: prefetch is a whole number from 0 to 1048576, not 2000000")
 	refused(t, with("timeout_send: -2"), "f.yml:1:22: timeout_send is a time in milliseconds, a whole number above 0 or -1 for no limit, not -2")
 	refused(t, with("ssl_keyfile: k"), "f.yml:1:21: ssl_keyfile stands without ssl_certfile; TLS needs both")
-	refused(t, with("uvicorn_kwargs: {ssl_keyfile_password: x}"), "f.yml:1:24: uvicorn_kwargs has an ssl_keyfile_password, but there is no ssl_keyfile")
-	refused(t, with("uvicorn_kwargs: {ssl_keyfile_password: 12}, ssl_keyfile: a, ssl_certfile: b"),
-		`f.yml:1:24: ssl_keyfile_password is a text; put it in two pairs of quotes, "'…'", when it looks like a number`)
 	refused(t, with("monitoring: yes, port_monitoring: 51000"), "f.yml:1:42: port 51000 is both port and port_monitoring")
 	refused(t, with("title: [a]"), "f.yml:1:15: title is a text, not a list")
 	refused(t, with("limits: 5"), "f.yml:1:16: limits is an object of keys and values, not 5")
@@ -55,6 +55,9 @@ func TestGatewayValues(t *testing.T) {
 		[]any{[]int{0}, "::1", 0, 1500 * time.Millisecond, int64(5000), int64(1 << 30), map[string]string{"N": "007", "B": "yes"}})
 	equal(t, "no limit", accepted(t, with("timeout_send: -1")).Gateway.TimeoutSend, time.Duration(0))
 	equal(t, "one port", accepted(t, with("protocol: [http, grpc]")).Gateway.Ports, []int{51000})
+	equal(t, "a port each", accepted(t, with("port: [1, 2, 3]")).Gateway.Protocols, allProtocols)
+	equal(t, "free ports", accepted(t, with("port: [0, 0], protocol: [http, grpc]")).Gateway.Ports, []int{0, 0})
+	equal(t, "one door", accepted(t, with("protocol: grpc")).Gateway.Protocols, []Protocol{GRPC})
 	// gateway: goes before with:.
 	equal(t, "both", accepted(t, "gateway: {port: 2}\n"+with("port: 1, cors: true")).Gateway.Ports, []int{2})
 }
