@@ -6,9 +6,9 @@ import "regexp"
 const DefaultKeysEnv = "CLIPD_KEYS"
 
 var authSection = section[Auth]{name: "auth", fields: []field[Auth]{
-	textField("keys_file", "", "file with the line of one key after the other; `clipd key new NAME` makes a key and prints its line",
+	textField("keys_file", "", "file with a line for each key; `clipd key new NAME` makes a key and prints its line",
 		func(a *Auth) *string { return &a.KeysFile }),
-	{name: "keys_env", typ: "name of an environment variable", def: DefaultKeysEnv, doc: "variable that holds the same lines as the file",
+	{name: "keys_env", typ: "name of an environment variable", def: DefaultKeysEnv, doc: "variable that holds such lines, too, ended by line ends or semicolons",
 		setDef: func(a *Auth) { a.KeysEnv = DefaultKeysEnv }, read: readKeysEnv},
 }}
 

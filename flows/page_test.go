@@ -74,11 +74,12 @@ The words ` + "`on` and `off` are texts, `yes` and `no`" + ` are booleans.
 func referencePage() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, pageHead, "`"+strings.Join(Builtin(), "`, `")+"`", maxBytes>>20, maxValues, maxDepth)
+	writeExamples(&b)
 	writeSection(&b, "Top level", "", &flowSection)
-	writeSection(&b, "`with:` and `gateway:`", "Settings of the server. Keys of `executors` that are marked with ° may stand under `with:`, too, "+
+	writeSection(&b, "`with:` and `gateway:`", "Settings of the server. Relative paths of files start from the folder in which the server is started. Keys of `executors` that are marked with ° may stand under `with:`, too, "+
 		"as defaults of every executor.", &gatewaySection)
-	writeSection(&b, "`auth:`", "Under `with:` or `gateway:`. A key in either place is good. gRPC and HTTP callers show theirs as `authorization: KEY` "+
-		"or `authorization: Bearer KEY`; health checks need none.", &authSection)
+	writeSection(&b, "`auth:`", "Under `with:` or `gateway:`. A key in either place is good. Callers show theirs in the header, or over gRPC the metadata, "+
+		"`authorization: KEY` or `authorization: Bearer KEY`; health checks need none.", &authSection)
 	writeSection(&b, "`allow_uris:`", "Under `with:` or `gateway:`, as an object. Addresses are looked at after the name was resolved: private, loopback "+
 		"and link-local ones are refused unless `networks` holds them.", &urisSection)
 	writeSection(&b, "`limits:`", "Under `with:` or `gateway:`. A request past a limit is refused with 413, 429 or 503, over gRPC with RESOURCE_EXHAUSTED "+

@@ -34,7 +34,6 @@ func TestGatewayValues(t *testing.T) {
 	refused(t, with("cors: ture"), `f.yml:1:14: cors is true or false, not "ture"; did you mean "true"?`)
 	refused(t, with("prefetch: 2000000"), "f.yml:1:18: prefetch is a whole number from 0 to 1048576, not 2000000")
 	refused(t, with("timeout_send: -2"), "f.yml:1:22: timeout_send is a time in milliseconds, a whole number above 0 or -1 for no limit, not -2")
-	refused(t, with("ssl_keyfile: k"), "f.yml:1:21: ssl_keyfile stands without ssl_certfile; TLS needs both")
 	refused(t, with("monitoring: yes, port_monitoring: 51000"), "f.yml:1:42: port 51000 is both port and port_monitoring")
 	refused(t, with("title: [a]"), "f.yml:1:15: title is a text, not a list")
 	refused(t, with("limits: 5"), "f.yml:1:16: limits is an object of keys and values, not 5")
