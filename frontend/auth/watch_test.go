@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -246,5 +247,56 @@ func TestAHeldKeyNoticesThatItIsGone(t *testing.T) {
 		time.Sleep(lookEvery)
 		_, err = k.Begin(1)
 		refused(t, err, fault.Unauthenticated, "taken back")
+	})
+}
+
+// Callers check, begin and wait while the file changes again and again; a key that stays is never refused.
+func TestReloadUnderLoad(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys")
+	secret, stays := line(t, "stays", "")
+	_, other := line(t, "other", "")
+	write(t, file, stays)
+	synctest.Test(t, func(t *testing.T) {
+		var r reloads
+		keys := open(t, Options{File: file, OnReload: r.note})
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				for range 100 {
+					k, err := keys.Check(secret)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					for _, take := range []func() (func(), error){
+						func() (func(), error) { return k.Wait(t.Context(), 2) },
+						func() (func(), error) { return k.Begin(2) },
+					} {
+						end, err := take()
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						time.Sleep(50 * time.Millisecond)
+						end()
+					}
+				}
+			})
+		}
+		for i := range 9 {
+			time.Sleep(lookEvery)
+			write(t, file+".new", stays+fmt.Sprintf(" concurrent=%d models=m%d", 100+i, i), other)
+			if err := os.Rename(file+".new", file); err != nil {
+				t.Error(err)
+			}
+		}
+		all.Wait()
+		keys.Close()
+		if len(r) < 8 {
+			t.Errorf("%d reloads", len(r))
+		}
+		if k := keys.set.Load().keys[0]; k.limiter.inProgress != 0 || k.limiter.waiting.Len() != 0 {
+			t.Errorf("%d in progress, %d wait", k.limiter.inProgress, k.limiter.waiting.Len())
+		}
 	})
 }
