@@ -12,7 +12,7 @@ import (
 func decodeData(rest string, most int64) ([]byte, error) {
 	head, body, found := strings.Cut(rest, ",")
 	if !found {
-		return nil, fmt.Errorf("a data: URI has a comma before its data, this one has none")
+		return nil, fmt.Errorf("the data: URI has no comma before its data; write data:image/png;base64,…")
 	}
 	_, isBase64 := cutSuffixFold(strings.TrimSpace(head), ";base64")
 	escapes := strings.Count(body, "%")

@@ -16,7 +16,7 @@ func TestData(t *testing.T) {
 	gives(t, l, "data:;base64,-_8=", "\xfb\xff")
 	gives(t, l, "data:;base64,+/8=", "\xfb\xff")
 	gives(t, l, "data:text/plain,a+b%2Cc", "a+b,c")
-	refuses(t, l, "data:image/png;base64", "comma")
+	refuses(t, l, "data:image/png;base64", "no comma")
 	refuses(t, l, "data:,%zz", "percent-encoded")
 	refuses(t, l, "data:;base64,%", "percent-encoded")
 	refuses(t, l, "data:;base64,a*b", "base64")
