@@ -1,0 +1,88 @@
+package jinajson
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// cursor is a place in a JSON text.
+type cursor struct {
+	body []byte
+	at   int
+}
+
+// peek skips white space and returns the byte after it; 0 at the end, which no JSON value begins with.
+func (c *cursor) peek() byte {
+	for c.at < len(c.body) {
+		switch b := c.body[c.at]; b {
+		case ' ', '\n', '\r', '\t':
+			c.at++
+		default:
+			return b
+		}
+	}
+	return 0
+}
+
+// more steps to the next member or element of the object or list that ends with closing, and reports whether there is
+// one; first is true right after the opening bracket. The text must be well-formed.
+func (c *cursor) more(first bool, closing byte) bool {
+	switch c.peek() {
+	case closing:
+		c.at++
+		return false
+	case 0:
+		return false
+	}
+	if !first {
+		c.at++ // the comma
+	}
+	return true
+}
+
+// raw steps over the string at the cursor, in a well-formed text, and returns what is between its quotes.
+func (c *cursor) raw() (text []byte, escaped bool) {
+	c.peek()
+	c.at++
+	begin := c.at
+	for c.at < len(c.body) {
+		c.at += plain(c.body[c.at:])
+		if c.at >= len(c.body) {
+			break
+		}
+		switch c.body[c.at] {
+		case '"':
+			c.at++
+			return c.body[begin : c.at-1], escaped
+		case '\\':
+			escaped = true
+			c.at += 2
+		default:
+			c.at++
+		}
+	}
+	return c.body[begin:], escaped
+}
+
+// plain returns how many bytes at the beginning of b stand for themselves in a JSON string and are ASCII: none of them is
+// a quote, a backslash or a control character.
+func plain(b []byte) int {
+	const (
+		ones = 0x0101010101010101
+		high = 0x8080808080808080
+	)
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		// The lowest high bit that is set belongs to the first special byte: a subtraction borrows from the byte above it only
+		// where the byte below was special itself.
+		special := ((w - ones*0x20) | ((w ^ ones*'"') - ones) | ((w ^ ones*'\\') - ones) | w) & high
+		if special != 0 {
+			return i + bits.TrailingZeros64(special)/8
+		}
+	}
+	for i < len(b) && b[i] >= 0x20 && b[i] < 0x80 && b[i] != '"' && b[i] != '\\' {
+		i++
+	}
+	return i
+}
