@@ -10,7 +10,7 @@ import (
 // errRefused stands for every address and port that is not asked. It never says which or why.
 var errRefused = errors.New("refused address")
 
-// notPublic are IPv4 networks that are no public unicast addresses, from IANA's IPv4 special-purpose registry, with
+// notPublic4 are IPv4 networks that are no public unicast addresses, from IANA's IPv4 special-purpose registry, with
 // multicast and two more that answer only to those inside.
 var notPublic4 = prefixes(
 	"0.0.0.0/8",        // this network
