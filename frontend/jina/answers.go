@@ -1,89 +1,115 @@
 package jina
 
 import (
+	"context"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc"
 
+	"clipd/engine"
+	"clipd/frontend/auth"
 	"clipd/frontend/jina/pb"
 )
 
 // answers works on the requests of one stream and sends their answers while others are still coming in.
 type answers struct {
-	stream    grpc.BidiStreamingServer[pb.DataRequestProto, pb.DataRequestProto]
-	slots     chan struct{} // one for each request in progress; nil when there is no limit
-	reserved  bool          // a slot is kept for the next request
-	inputs    *semaphore.Weighted
-	maxInputs int64 // of inputs
-	inOrder   bool
-	wg        sync.WaitGroup
-	last      chan struct{} // closed when the answer to the last request is out
+	stage    stage
+	stream   grpc.ServerStream
+	sender   *sender
+	caller   Caller
+	slots    chan struct{} // one for each request in progress; nil when there is no limit
+	reserved bool          // a slot is kept for the next request
+	inOrder  bool
+	wg       sync.WaitGroup
+	last     chan struct{} // closed when the answer to the last request is out
 
-	mu       sync.Mutex // one Send at a time, as gRPC demands
-	progress int        // requests in progress
-	err      error      // of the first Send that failed
+	reading context.Context // ends, with the stream or by fail, when nothing more shall be read
+	stop    context.CancelFunc
+
+	mu       sync.Mutex
+	progress int   // requests in progress
+	err      error // the first of those that end the stream
 }
 
-func newAnswers(stream grpc.BidiStreamingServer[pb.DataRequestProto, pb.DataRequestProto], prefetch, inputs int, inOrder bool) *answers {
-	a := &answers{stream: stream, inOrder: inOrder, last: make(chan struct{}), maxInputs: int64(inputs)}
+func newAnswers(s *Service, stream grpc.ServerStream, key *auth.Key, prefetch int, inOrder bool) *answers {
+	a := &answers{stream: stream, inOrder: inOrder, last: make(chan struct{}), caller: caller(stream.Context(), key)}
+	a.stage = stage{service: s, key: key, share: s.options.Bytes.Share(0)}
 	if prefetch > 0 {
 		a.slots = make(chan struct{}, prefetch)
 	}
-	if inputs > 0 {
-		a.inputs = semaphore.NewWeighted(a.maxInputs)
+	if n := int64(s.options.StreamInputs); n > 0 {
+		a.stage.inputs, a.stage.most = semaphore.NewWeighted(n), n
 	}
+	a.reading, a.stop = context.WithCancel(stream.Context())
+	a.sender = newSender(stream, s.options.WriteTimeout)
 	close(a.last)
 	return a
 }
 
+func (a *answers) close() { a.stop() }
+
 // reserve waits until one more request may be read, and keeps its place until begin takes it.
 func (a *answers) reserve() error {
 	if a.slots == nil || a.reserved {
-		return a.stream.Context().Err()
+		return a.reading.Err()
 	}
 	select {
 	case a.slots <- struct{}{}:
 		a.reserved = true
 		return nil
-	case <-a.stream.Context().Done():
-		return a.stream.Context().Err()
+	case <-a.reading.Done():
+		return a.reading.Err()
 	}
 }
 
-// begin hands a request to the executor in a goroutine of its own, in the place that reserve kept, once there is
-// room for its documents.
-func (a *answers) begin(g *Gateway, req *pb.DataRequestProto, arrived time.Time) error {
-	ctx := a.stream.Context()
-	weight := min(int64(countDocuments(req.GetData().GetDocs().GetDocs())), a.maxInputs)
-	if a.inputs != nil {
-		if err := a.inputs.Acquire(ctx, weight); err != nil {
-			return err
-		}
+// begin hands a request to the gateway in a goroutine of its own, in the place that reserve kept, once there is
+// room for its bytes and documents. Its error ends the stream.
+func (a *answers) begin(data []byte, arrived time.Time) error {
+	req, held, err := a.stage.admit(a.reading, data)
+	if req == nil {
+		return err
 	}
 	a.reserved = false
 	previous, mine := a.last, make(chan struct{})
 	a.last = mine
 	a.count(1)
+	c := &Call{Caller: a.caller, Request: req, Arrived: arrived}
 	a.wg.Go(func() {
-		if err := g.Handle(ctx, &Call{Request: req, Arrived: arrived}); err != nil {
-			a.fail(err)
-		}
-		if a.inputs != nil {
-			a.inputs.Release(weight)
-		}
+		defer func() {
+			held.end()
+			close(mine)
+			a.count(-1)
+			if a.slots != nil {
+				<-a.slots
+			}
+		}()
+		answered := a.handle(c, err)
 		if a.inOrder {
-			<-previous
+			select {
+			case <-previous:
+			case <-a.stream.Context().Done():
+			}
 		}
-		a.send(req)
-		close(mine)
-		a.count(-1)
-		if a.slots != nil {
-			<-a.slots
+		if answered {
+			a.send(c.Request)
 		}
 	})
 	return nil
+}
+
+// handle answers a request, or puts the refusal into its answer; false says that the stream's status is the answer.
+func (a *answers) handle(c *Call, refusal error) bool {
+	if refusal != nil {
+		finish(c, "gateway", time.Now(), engine.Times{}, refusal)
+		return true
+	}
+	if err := a.stage.service.gateway.Handle(a.stream.Context(), c); err != nil {
+		a.fail(err)
+		return false
+	}
+	return true
 }
 
 func (a *answers) count(n int) {
@@ -100,28 +126,38 @@ func (a *answers) busy() bool {
 }
 
 func (a *answers) send(answer *pb.DataRequestProto) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.err == nil {
-		a.err = a.stream.Send(answer)
+	if err := a.sender.send(answer); err != nil {
+		a.fail(err)
 	}
 }
 
-// fail ends the stream with an error once the answers to what was read are out.
+// fail ends the reading. The stream ends with the first such error when what was read is answered.
 func (a *answers) fail(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.err == nil {
 		a.err = err
+		a.stop()
 	}
 }
 
-// wait ends the stream: when the answers to all requests read so far are out, it returns err, or else the error of
-// sending.
+// wait waits for the answers to everything that was read and returns what the stream ends with: the error that ended
+// the work or, when there was none, err, which ended the reading. It does not wait for a client that takes nothing.
 func (a *answers) wait(err error) error {
-	a.wg.Wait()
-	if err != nil {
-		return err
+	out := make(chan struct{})
+	go func() {
+		a.wg.Wait()
+		close(out)
+	}()
+	select {
+	case <-out:
+	case <-a.sender.stalled:
+		return a.sender.stall()
 	}
-	return a.err
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err != nil {
+		return a.err
+	}
+	return err
 }

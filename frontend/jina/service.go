@@ -11,21 +11,17 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
+	"clipd/engine"
+	"clipd/frontend/auth"
 	"clipd/frontend/jina/pb"
+	"clipd/frontend/limit"
 )
 
 // Service is Jina's gateway over gRPC.
 type Service struct {
-	pb.UnimplementedJinaRPCServer
-	pb.UnimplementedJinaSingleDataRequestRPCServer
-	pb.UnimplementedJinaSingleDocumentRequestRPCServer
-	pb.UnimplementedJinaDataRequestRPCServer
-	pb.UnimplementedJinaGatewayDryRunRPCServer
-	pb.UnimplementedJinaInfoRPCServer
-	pb.UnimplementedJinaDiscoverEndpointsRPCServer
-
 	gateway *Gateway
 	options Options
 }
@@ -37,65 +33,98 @@ type Options struct {
 	// StreamInputs is the most documents of one stream that are worked on at a time, so that one caller is held back
 	// rather than refused when the queue is full of what it sent itself; 0: no limit.
 	StreamInputs int
+	// Bytes is the budget of all messages in progress, with what is decoded from them; nil: no limit. A stream is held
+	// back at an eighth of it.
+	Bytes *limit.Bytes
+	// WriteTimeout ends a stream whose client has taken nothing of a waiting answer for so long; 0: never.
+	WriteTimeout time.Duration
+	// Keys are who may call; nil: everyone.
+	Keys *auth.Keys
 }
 
 // NewService makes the gRPC service of a gateway.
 func NewService(g *Gateway, o Options) *Service { return &Service{gateway: g, options: o} }
 
-// Register adds the service, under all its names, to a gRPC server.
-func (s *Service) Register(r grpc.ServiceRegistrar) {
-	pb.RegisterJinaRPCServer(r, s)
-	pb.RegisterJinaSingleDataRequestRPCServer(r, s)
-	pb.RegisterJinaSingleDocumentRequestRPCServer(r, s)
-	pb.RegisterJinaDataRequestRPCServer(r, s)
-	pb.RegisterJinaGatewayDryRunRPCServer(r, s)
-	pb.RegisterJinaInfoRPCServer(r, s)
-	pb.RegisterJinaDiscoverEndpointsRPCServer(r, s)
-}
-
-// Names are the services that health checks and reflection know.
-func Names() []string {
-	return []string{
-		pb.JinaRPC_ServiceDesc.ServiceName, pb.JinaSingleDataRequestRPC_ServiceDesc.ServiceName,
-		pb.JinaSingleDocumentRequestRPC_ServiceDesc.ServiceName, pb.JinaDataRequestRPC_ServiceDesc.ServiceName,
-		pb.JinaGatewayDryRunRPC_ServiceDesc.ServiceName, pb.JinaInfoRPC_ServiceDesc.ServiceName,
-		pb.JinaDiscoverEndpointsRPC_ServiceDesc.ServiceName,
+// single answers one request.
+func (s *Service) single(ctx context.Context, data []byte) (any, error) {
+	arrived := time.Now()
+	key, err := s.key(ctx)
+	if err != nil {
+		return nil, refuse(ctx, err)
 	}
-}
-
-// ProcessSingleData answers one request.
-func (s *Service) ProcessSingleData(ctx context.Context, req *pb.DataRequestProto) (*pb.DataRequestProto, error) {
-	c := &Call{Request: req, Arrived: time.Now()}
-	if err := s.gateway.Handle(ctx, c); err != nil {
-		return nil, err
+	req, held, err := (&stage{service: s, key: key}).admit(ctx, data)
+	defer held.end()
+	if req == nil {
+		return nil, refuse(ctx, err)
+	}
+	c := &Call{Caller: caller(ctx, key), Request: req, Arrived: arrived}
+	if err != nil {
+		finish(c, "gateway", time.Now(), engine.Times{}, err)
+	} else if err := s.gateway.Handle(ctx, c); err != nil {
+		return nil, refuse(ctx, err)
 	}
 	return c.Request, nil
 }
 
-// StreamDoc is answered as the original does: one message that says it does not exist here.
-func (s *Service) StreamDoc(req *pb.SingleDocumentRequestProto, stream grpc.ServerStreamingServer[pb.SingleDocumentRequestProto]) error {
-	if req.Header == nil {
-		req.Header = &pb.HeaderProto{}
+// streamDoc is answered as the original does: with one message, the request, that says the method does not exist here.
+// What the request holds beside its header goes back as it came, unread.
+func (s *Service) streamDoc(stream grpc.ServerStream) error {
+	if _, err := s.key(stream.Context()); err != nil {
+		return refuseStream(stream, err)
 	}
-	req.Header.Status = statusOf(errors.New("stream_doc is for executors that generate; use Call"))
-	return stream.Send(req)
+	var f frame
+	if err := stream.RecvMsg(&f); err != nil {
+		return err
+	}
+	answer := &pb.SingleDocumentRequestProto{}
+	for b := f.data; len(b) > 0; {
+		number, wire, n, err := tag(b)
+		if err != nil {
+			return refuseStream(stream, malformed(err))
+		}
+		length := protowire.ConsumeFieldValue(number, wire, b[n:])
+		if length < 0 {
+			return refuseStream(stream, malformed(errMalformed(length)))
+		}
+		field := b[:n+length]
+		if number == 1 {
+			if err := (proto.UnmarshalOptions{Merge: true}).Unmarshal(field, answer); err != nil {
+				return refuseStream(stream, malformed(err))
+			}
+		} else {
+			m := answer.ProtoReflect()
+			m.SetUnknown(append(m.GetUnknown(), field...))
+		}
+		b = b[n+length:]
+	}
+	if answer.Header == nil {
+		answer.Header = &pb.HeaderProto{}
+	}
+	answer.Header.Status = statusOf(errors.New("stream_doc is for executors that generate; use Call"))
+	return stream.SendMsg(answer)
 }
 
-// DryRun says whether the flow is ready.
-func (s *Service) DryRun(context.Context, *emptypb.Empty) (*pb.StatusProto, error) {
+// dryRun says whether the flow is ready. Probes ask, so it needs no key.
+func (s *Service) dryRun(ctx context.Context) (any, error) {
 	if err := s.gateway.Ready(); err != nil {
-		return nil, err
+		return nil, refuse(ctx, err)
 	}
 	return &pb.StatusProto{}, nil
 }
 
-// XStatus tells versions.
-func (s *Service) XStatus(context.Context, *emptypb.Empty) (*pb.JinaInfoProto, error) {
+// info tells versions.
+func (s *Service) info(ctx context.Context) (any, error) {
+	if _, err := s.key(ctx); err != nil {
+		return nil, refuse(ctx, err)
+	}
 	return s.gateway.Info(), nil
 }
 
-// EndpointDiscovery lists the executors' handlers.
-func (s *Service) EndpointDiscovery(context.Context, *emptypb.Empty) (*pb.EndpointsProto, error) {
+// endpoints lists the executors' handlers.
+func (s *Service) endpoints(ctx context.Context) (any, error) {
+	if _, err := s.key(ctx); err != nil {
+		return nil, refuse(ctx, err)
+	}
 	return &pb.EndpointsProto{Endpoints: s.gateway.Endpoints()}, nil
 }
 
@@ -106,7 +135,7 @@ func (s *Service) streamOptions(ctx context.Context) (prefetch int, inOrder bool
 	if v := md.Get("__prefetch__"); len(v) > 0 {
 		n, err := strconv.Atoi(strings.TrimSpace(v[0]))
 		if err != nil || n < 0 {
-			return 0, false, status.Errorf(codes.InvalidArgument, "metadata __prefetch__ is %q; it must be a whole number, 0 or above", v[0])
+			return 0, false, status.Errorf(codes.InvalidArgument, "metadata __prefetch__ is %q; it must be a whole number, 0 or above", shorten(v[0], 80))
 		}
 		// A client may ask for less than the server allows, not for more.
 		if n > 0 && (prefetch == 0 || n < prefetch) {

@@ -6,56 +6,69 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-
-	"clipd/frontend/jina/pb"
 )
 
 // quietTime is how long nothing may move on a stream before it is taken for idle when the server shuts down.
 const quietTime = time.Second
 
-// Call is the stream behind every call of clip_client: requests are worked on side by side and answered as they
+// call is the stream behind every call of clip_client: requests are worked on side by side and answered as they
 // are done, or in order when the stream asks for it. No more than prefetch requests are read ahead of their
 // answers, so that a client who does not read is held back by flow control.
-func (s *Service) Call(stream grpc.BidiStreamingServer[pb.DataRequestProto, pb.DataRequestProto]) error {
-	if err := s.gateway.Ready(); err != nil {
-		return err
+//
+// Whatever ends the stream early, a message that is none, an overloaded server, a shutdown, ends its reading; what was
+// read before is answered, and then the stream ends with the status.
+func (s *Service) call(stream grpc.ServerStream) error {
+	key, err := s.key(stream.Context())
+	if err == nil {
+		err = s.gateway.Ready()
+	}
+	if err != nil {
+		return refuseStream(stream, err)
 	}
 	prefetch, inOrder, err := s.streamOptions(stream.Context())
 	if err != nil {
 		return err
 	}
-	answers := newAnswers(stream, prefetch, s.options.StreamInputs, inOrder)
+	answers := newAnswers(s, stream, key, prefetch, inOrder)
+	defer answers.close()
+	return refuseStream(stream, answers.wait(s.read(stream, answers)))
+}
+
+// read takes requests off the stream until it ends, and returns nil when the client has ended it.
+func (s *Service) read(stream grpc.ServerStream, answers *answers) error {
 	requests := receive(stream)
 	defer requests.close()
 	draining, quiet := s.gateway.Draining(), (<-chan time.Time)(nil)
 	for {
 		if err := answers.reserve(); err != nil {
-			return answers.wait(err)
+			return err
 		}
 		select {
 		case r := <-requests.next():
 			requests.taken()
 			if errors.Is(r.err, io.EOF) {
-				return answers.wait(nil)
+				return nil
 			}
 			if r.err != nil {
-				return answers.wait(r.err)
+				return r.err
 			}
-			if err := answers.begin(s.gateway, r.message, r.at); err != nil {
-				return answers.wait(err)
+			if err := answers.begin(r.data, r.at); err != nil {
+				return err
 			}
 			if quiet != nil {
 				quiet = time.After(quietTime)
 			}
+		case <-answers.reading.Done():
+			return nil // wait knows why
 		case <-draining:
 			draining, quiet = nil, time.After(quietTime)
 		case <-quiet:
 			if !answers.busy() {
-				return answers.wait(errShuttingDown)
+				return errShuttingDown
 			}
 			quiet = time.After(quietTime)
 		case <-s.gateway.Stopped():
-			return answers.wait(errShuttingDown)
+			return errShuttingDown
 		}
 	}
 }
@@ -69,17 +82,18 @@ type receiver struct {
 }
 
 type received struct {
-	message *pb.DataRequestProto
-	err     error
-	at      time.Time
+	data []byte
+	err  error
+	at   time.Time
 }
 
-func receive(stream grpc.BidiStreamingServer[pb.DataRequestProto, pb.DataRequestProto]) *receiver {
+func receive(stream grpc.ServerStream) *receiver {
 	r := &receiver{want: make(chan struct{}, 1), got: make(chan received, 1)}
 	go func() {
 		for range r.want {
-			m, err := stream.Recv()
-			r.got <- received{m, err, time.Now()}
+			var f frame
+			err := stream.RecvMsg(&f)
+			r.got <- received{f.data, err, time.Now()}
 		}
 	}()
 	return r
