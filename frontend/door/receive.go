@@ -1,0 +1,183 @@
+package door
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// receive finds out where a connection belongs and hands it there.
+func (d *Door) receive(c *net.TCPConn, p *place) {
+	c.SetDeadline(time.Now().Add(d.o.HandshakeTimeout))
+	var conn net.Conn // a plainConn or a tlsConn
+	var to *listener
+	var err error
+	if d.o.TLS != nil {
+		conn, to, err = d.receiveTLS(c, p)
+	} else {
+		conn, to, err = d.receivePlain(c, p)
+	}
+	if err == nil {
+		err = c.SetDeadline(time.Time{})
+	}
+	open := d.leave(c)
+	if err != nil || !open {
+		d.logClosed(c, err)
+		c.Close()
+		p.release()
+		return
+	}
+	if to == d.grpc {
+		d.setUserTimeout(c)
+	}
+	to.give(conn)
+}
+
+// errRefused ends connections that got an answer which says why.
+var errRefused = errors.New("refused")
+
+func (d *Door) receivePlain(c *net.TCPConn, p *place) (net.Conn, *listener, error) {
+	conn, err := newPlainConn(c, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	is, err := lookPlain(conn)
+	if err != nil {
+		conn.head.drop()
+		return nil, nil, err
+	}
+	if is == tlsHello {
+		conn.head.drop()
+		d.refuse(c, c, alert, "TLS on a port of plain text")
+		return nil, nil, errRefused
+	}
+	to, err := d.destination(c, c, is, conn.head.bytes())
+	if err != nil {
+		conn.head.drop()
+		return nil, nil, err
+	}
+	return conn, to, nil
+}
+
+func (d *Door) receiveTLS(c *net.TCPConn, p *place) (net.Conn, *listener, error) {
+	conn := &tlsConn{Conn: tls.Server(c, d.o.TLS), tcp: c, place: p}
+	if err := conn.Handshake(); err != nil {
+		var plain tls.RecordHeaderError
+		if errors.As(err, &plain) && plain.Conn != nil && looksLikeHTTP(plain.RecordHeader[:]) {
+			d.refuse(c, c, page("400 Bad Request", "this port speaks TLS; use https://, wss:// or grpcs://", "", plain.RecordHeader[:]),
+				"plain text on a port of TLS")
+			return nil, nil, errRefused
+		}
+		return nil, nil, err
+	}
+	if conn.ConnectionState().NegotiatedProtocol == "h2" {
+		return conn, d.grpc, nil
+	}
+	is, err := look(&conn.head, func(b []byte) (int, error) { return conn.Conn.Read(b) })
+	if err != nil {
+		conn.head.drop()
+		return nil, nil, err
+	}
+	if is == http2 {
+		// grpc-go refuses it too: HTTP/2 over TLS is agreed on by ALPN (RFC 9113, section 3.3).
+		conn.head.drop()
+		d.refuse(c, conn.Conn, page("505 HTTP Version Not Supported", "HTTP/2 over TLS needs ALPN h2", "", nil), "HTTP/2 without ALPN")
+		return nil, nil, errRefused
+	}
+	to, err := d.destination(c, conn.Conn, is, conn.head.bytes())
+	if err != nil {
+		conn.head.drop()
+		return nil, nil, err
+	}
+	return conn, to, nil
+}
+
+// destination is the listener for a protocol; when there is none, the peer is told so through w.
+func (d *Door) destination(c *net.TCPConn, w net.Conn, is protocol, first []byte) (*listener, error) {
+	to, answer, why := d.http, []byte(nil), ""
+	switch is {
+	case http2:
+		to = d.grpc
+		answer, why = page("505 HTTP Version Not Supported", "this port does not serve gRPC (HTTP/2); use HTTP/1.1 or WebSocket", "", nil), "gRPC is closed"
+	default:
+		if looksLikeHTTP(first) {
+			answer = page("421 Misdirected Request", "this port serves gRPC only; use grpc:// or grpcs://", "", first)
+		}
+		why = "HTTP is closed"
+	}
+	switch {
+	case !to.opened:
+		d.refuse(c, w, answer, why)
+		return nil, errRefused
+	case to.isClosed():
+		d.refuse(c, w, page("503 Service Unavailable", "the server is shutting down", "1", first), "shutting down")
+		return nil, errRefused
+	}
+	return to, nil
+}
+
+// lookPlain reads until the protocol is clear, and holds no buffer until the first byte is there.
+func lookPlain(c *plainConn) (protocol, error) {
+	buf, n, err := c.ready.wait(headSize, pool)
+	if err != nil {
+		return undecided, err
+	}
+	c.head = head{buf: buf, w: n}
+	return look(&c.head, c.TCPConn.Read)
+}
+
+// look reads on until the protocol is clear.
+func look(h *head, read func([]byte) (int, error)) (protocol, error) {
+	for {
+		if is := recognise(h.bytes()); is != undecided {
+			return is, nil
+		}
+		if h.buf == nil {
+			h.buf = pool.Get(headSize)
+		}
+		n, err := read((*h.buf)[h.w:])
+		h.w += n
+		if err != nil && n == 0 {
+			if err == io.EOF && h.w > 0 {
+				err = io.ErrUnexpectedEOF
+			}
+			return undecided, err
+		}
+	}
+}
+
+// setUserTimeout does what grpc-go does to a *net.TCPConn.
+func (d *Door) setUserTimeout(c *net.TCPConn) {
+	if d.o.UserTimeout < 0 {
+		return
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return // closed meanwhile, as the first read will tell
+	}
+	raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.o.UserTimeout.Milliseconds()))
+	})
+	if err != nil {
+		d.o.Log.Debug().Err(err).Msg("cannot set TCP_USER_TIMEOUT")
+	}
+}
+
+// logClosed notes why a connection was not handed out. One that came and went without a byte, as port scans and checks of
+// load balancers do, is not worth a line.
+func (d *Door) logClosed(c *net.TCPConn, err error) {
+	if err == nil || err == errRefused || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+		return
+	}
+	event := d.o.Log.Debug()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		event.Stringer("remote", c.RemoteAddr()).Dur("limit", d.o.HandshakeTimeout).Msg("connection closed: it did not say in time what it wants")
+		return
+	}
+	event.Stringer("remote", c.RemoteAddr()).Err(err).Msg("connection closed before it was clear what it wants")
+}
