@@ -1,0 +1,142 @@
+package rest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"clipd/frontend/fault"
+)
+
+const (
+	// trustedLength is how much memory a body gets for what its header says, bytes; a longer one gets more as it arrives.
+	trustedLength = 4 << 20
+	// firstChunk is the memory for a body of unknown length to begin with, bytes.
+	firstChunk = 32 << 10
+	// minRate is how fast a body must come in, bytes a second, once the read timeout has passed: what is slower only
+	// holds a place.
+	minRate = 4 << 10
+)
+
+// readBody reads the body of the request and decodes it.
+func (x *exchange) readBody() ([]byte, error) {
+	coding, err := contentCoding(&x.ctx.Request.Header)
+	if err != nil {
+		return nil, err
+	}
+	stream := x.ctx.RequestBodyStream()
+	if stream == nil || x.declared == 0 {
+		x.read = true
+		return nil, nil
+	}
+	source := &pacedReader{r: stream, c: x.c, wait: x.s.o.ReadTimeout, began: time.Now()}
+	raw, err := x.readAll(source, x.declared)
+	if err != nil {
+		return nil, err
+	}
+	x.read = true
+	if coding == identity {
+		return raw, nil
+	}
+	return x.decode(coding, raw)
+}
+
+// readAll reads to the end of r, of which so many bytes are expected, or -1.
+func (x *exchange) readAll(r io.Reader, expected int) ([]byte, error) {
+	size := firstChunk
+	if expected >= 0 {
+		size = min(expected, trustedLength)
+	}
+	body, err := x.grow(nil, size)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if err == io.EOF || err == nil && len(body) == expected {
+			break
+		}
+		if err != nil {
+			return nil, readError(err)
+		}
+		if len(body) < cap(body) {
+			continue
+		}
+		if int64(len(body)) > x.s.o.MaxBody {
+			return nil, x.s.tooLarge()
+		}
+		// One byte more than is allowed tells that there is more.
+		size := min(2*len(body), int(x.s.o.MaxBody)+1)
+		if expected >= 0 {
+			size = min(size, expected)
+		}
+		if body, err = x.grow(body, size); err != nil {
+			return nil, err
+		}
+	}
+	if int64(len(body)) > x.s.o.MaxBody {
+		return nil, x.s.tooLarge()
+	}
+	if expected >= 0 && len(body) < expected {
+		return nil, fault.New(fault.Malformed, "the body ended after %d of the %d bytes that Content-Length says", len(body), expected)
+	}
+	return body, nil
+}
+
+// grow makes room for size bytes, within the budget.
+func (x *exchange) grow(body []byte, size int) ([]byte, error) {
+	more := int64(size - cap(body))
+	if err := x.s.o.Bytes.Take(more); err != nil {
+		return nil, err
+	}
+	x.taken += more
+	return append(make([]byte, 0, size), body...)[:len(body):size], nil
+}
+
+// readError says why a body could not be read.
+func readError(err error) error {
+	var broken *brokenCoding
+	if errors.As(err, &broken) {
+		return broken
+	}
+	if isTimeout(err) {
+		return &refusal{
+			status: fasthttp.StatusRequestTimeout,
+			fault:  fault.New(fault.Deadline, "the body came in too slowly, or stopped; send at least %d bytes a second", minRate),
+		}
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fault.New(fault.Malformed, "the body ended before its end")
+	}
+	return fault.New(fault.Malformed, "the chunks of the body cannot be read; each is its length in hexadecimal digits, CR LF, its bytes, CR LF")
+}
+
+// pacedReader reads a body that has to keep coming.
+type pacedReader struct {
+	r     io.Reader
+	c     *conn
+	wait  time.Duration // for the next part
+	began time.Time
+	n     int64
+}
+
+// Read implements io.Reader.
+func (p *pacedReader) Read(b []byte) (int, error) {
+	if p.wait > 0 && p.c != nil {
+		until := time.Now().Add(p.wait)
+		if last := p.began.Add(p.wait + time.Duration(p.n)*time.Second/minRate); last.Before(until) {
+			until = last
+		}
+		p.c.SetReadDeadline(until)
+	}
+	n, err := p.r.Read(b)
+	p.n += int64(n)
+	return n, err
+}
+
+// trimmedLower returns a header value for comparing.
+func trimmedLower(v []byte) string { return string(bytes.ToLower(bytes.TrimSpace(v))) }

@@ -1,0 +1,141 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"clipd/frontend/jina"
+	"clipd/frontend/jina/jinajson"
+	"clipd/frontend/jina/pb"
+)
+
+// modelHeader names a model for requests whose path names none.
+const modelHeader = "Clip-Model"
+
+// post reads a request for the model and answers it.
+func (x *exchange) post() {
+	asBase64, err := embeddingFormat(x.ctx.QueryArgs().PeekMulti("encoding_format"))
+	if err != nil {
+		x.refuse(err)
+		return
+	}
+	body, err := x.readBody()
+	if err != nil {
+		x.refuse(err)
+		return
+	}
+	arrived := time.Now()
+	r, err := jinajson.Parse(body, jinajson.Limits{MaxDocuments: x.s.o.MaxDocuments})
+	if err != nil {
+		x.refuse(err)
+		return
+	}
+	header := r.Proto.Header
+	x.requestID = header.RequestId
+	if endpoint := x.route.endpointOf(x.path); endpoint != "" {
+		header.ExecEndpoint = &endpoint
+	}
+	if err := x.run(r.Proto, arrived); err != nil {
+		x.refuse(err)
+		return
+	}
+	x.sendAnswer(r.Proto, asBase64 || r.Base64)
+}
+
+// run has the gateway answer the request, in place, while the connection is watched.
+func (x *exchange) run(req *pb.DataRequestProto, arrived time.Time) error {
+	if x.key != nil {
+		end, err := x.key.Begin(countDocuments(req.GetData().GetDocs().GetDocs()))
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if x.c != nil {
+		defer x.c.watch(cancel)()
+	}
+	c := &jina.Call{Request: req, Arrived: arrived}
+	c.Model = string(bytes.TrimSpace(x.ctx.Request.Header.Peek(modelHeader)))
+	if x.key != nil {
+		c.MayUse = x.mayUse
+	}
+	return x.s.o.Gateway.Handle(ctx, c)
+}
+
+// mayUse returns nil when the caller's key may use the executor of one of the names.
+func (x *exchange) mayUse(names ...string) (err error) {
+	for _, name := range names {
+		if err = x.key.MayUse(name); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// countDocuments counts documents with all that lie below them.
+func countDocuments(docs []*pb.DocumentProto) int {
+	n := len(docs)
+	for _, d := range docs {
+		n += countDocuments(d.Chunks) + countDocuments(d.Matches)
+	}
+	return n
+}
+
+// embeddingFormat reads the query's encoding_format.
+func embeddingFormat(values [][]byte) (asBase64 bool, err error) {
+	for _, v := range values {
+		switch string(v) {
+		case "base64":
+			asBase64 = true
+		case "float":
+			asBase64 = false
+		default:
+			return false, wrongFormat(v)
+		}
+	}
+	return asBase64, nil
+}
+
+// sendAnswer writes the answer in the form that it is asked in.
+func (x *exchange) sendAnswer(answer *pb.DataRequestProto, asBase64 bool) {
+	to := newBuffer()
+	if x.c != nil {
+		x.c.body = to
+	}
+	if x.s.o.PlainReturns && x.ctx.IsPost() && answer.Header.Status == nil && returnsDocuments(answer.Header.GetExecEndpoint()) {
+		to.b = jinajson.AppendPlainReturn(to.b, answer)
+		x.send(fasthttp.StatusOK, "text/plain", to.b)
+		return
+	}
+	to.b = jinajson.Append(to.b, answer, jinajson.Options{Base64: asBase64})
+	x.send(fasthttp.StatusOK, jsonType, to.b)
+}
+
+// returnsDocuments reports whether the client hands out the documents of an answer from the endpoint.
+func returnsDocuments(endpoint string) bool {
+	name, _, _ := strings.Cut(strings.Trim(endpoint, "/"), "/")
+	return name == "encode" || name == "rank" || name == "index" || name == "search"
+}
+
+// endpoint is what the request's answer has as its endpoint, as far as it is known.
+func (x *exchange) endpoint() string {
+	if endpoint := x.route.endpointOf(x.path); endpoint != "" {
+		return endpoint
+	}
+	return "/"
+}
+
+func wrongFormat(v []byte) error {
+	return &refusal{
+		fault: invalidFormat(v),
+		body: fmt.Appendf(nil, `{"detail":[{"type":"value_error.const","loc":["query","encoding_format"],"msg":%s}]}`,
+			appendString(nil, invalidFormat(v).Message)),
+	}
+}
