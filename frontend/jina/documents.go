@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"clipd/engine"
+	"clipd/frontend/fault"
 	"clipd/frontend/jina/pb"
 )
 
@@ -25,8 +26,13 @@ func (x *Executor) encode(ctx context.Context, docs []*pb.DocumentProto, p param
 	inputs := make([]engine.Input, 0, len(docs))
 	chosen := make([]*pb.DocumentProto, 0, len(docs))
 	at := make([]int, 0, len(docs))
+	loads, err := x.load(ctx, docs)
+	if err != nil {
+		return engine.Times{}, err
+	}
+	defer loads.release()
 	for i, d := range docs {
-		in, found, err := x.input(ctx, d)
+		in, found, err := loads.input(d)
 		if err != nil {
 			return engine.Times{}, documentError(i, d, err)
 		}
@@ -76,31 +82,10 @@ func (x *Executor) embed(ctx context.Context, r engine.Request, docs []*pb.Docum
 	return emb, nil
 }
 
-// input makes the engine's input of a document; found is false when the document has no content. A text wins over
-// everything, then come tensor, blob and uri, in this order.
-func (x *Executor) input(ctx context.Context, d *pb.DocumentProto) (in engine.Input, found bool, err error) {
-	if text := d.GetText(); text != "" {
-		return engine.Input{Tower: engine.TextTower, Text: text}, true, nil
-	}
-	in.Tower = engine.ImageTower
-	if t := d.GetTensor(); t != nil {
-		in.Pixels, err = pixelsOf(t)
-		return in, true, err
-	}
-	if blob := d.GetBlob(); len(blob) > 0 {
-		in.Image = blob
-		return in, true, nil
-	}
-	if d.Uri != "" {
-		in.Image, err = x.loader.Load(ctx, d.Uri)
-		return in, true, err
-	}
-	return in, false, nil
-}
-
 // documentError says which document of a request an error is about.
 func documentError(i int, d *pb.DocumentProto, err error) error {
-	return &engine.Error{Kind: engine.KindOf(err), Message: fmt.Sprintf("document %d (id %q)", i, shorten(d.Id, 80)), Err: err}
+	f := fault.Of(err)
+	return &fault.Error{Code: f.Code, RetryAfter: f.RetryAfter, Message: fmt.Sprintf("document %d (id %q)", i, shorten(d.Id, 80)), Err: err}
 }
 
 func shorten(s string, most int) string {

@@ -11,6 +11,7 @@ import (
 	"clipd/engine"
 	"clipd/frontend/fault"
 	"clipd/frontend/jina/pb"
+	"clipd/frontend/limit"
 )
 
 // Embedder is the model behind an executor; *engine.Model is one.
@@ -31,6 +32,8 @@ type Executor struct {
 	logitScale float32
 	paths      accessPaths
 	loader     Loader
+	bytes      *limit.Bytes
+	maxLoaded  int64
 }
 
 // ExecutorOptions describe an executor.
@@ -41,6 +44,8 @@ type ExecutorOptions struct {
 	LogitScale  float32 // factor before the softmax of rank
 	AccessPaths string  // documents to encode unless a request says otherwise; "@r" when empty
 	Loader      Loader
+	Bytes       *limit.Bytes // what is loaded counts here until the request is answered; nil = no limit
+	MaxLoaded   int64        // bytes that one request may have loaded; 0 = no limit
 }
 
 // NewExecutor makes an executor; malformed access paths are its only error.
@@ -52,7 +57,7 @@ func NewExecutor(o ExecutorOptions) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Executor{name: o.Name, modelName: o.ModelName, model: o.Model, logitScale: o.LogitScale, paths: paths, loader: o.Loader}, nil
+	return &Executor{name: o.Name, modelName: o.ModelName, model: o.Model, logitScale: o.LogitScale, paths: paths, loader: o.Loader, bytes: o.Bytes, maxLoaded: o.MaxLoaded}, nil
 }
 
 // Name is the executor's name in its flow.

@@ -15,12 +15,17 @@ func (x *Executor) rank(ctx context.Context, roots []*pb.DocumentProto, p parame
 		return times, engine.Errorf(engine.Invalid, "nothing to rank: the request has no documents")
 	}
 	docs := rootsAndMatches.find(roots)
+	loads, err := x.load(ctx, docs)
+	if err != nil {
+		return times, err
+	}
+	defer loads.release()
 	inputs, at := make([]engine.Input, len(docs)), make([]int, len(docs))
 	for i, d := range docs {
 		if i < len(roots) && len(d.Matches) == 0 {
 			return times, documentError(i, d, engine.Errorf(engine.Invalid, "nothing to rank: the document has no matches"))
 		}
-		in, found, err := x.input(ctx, d)
+		in, found, err := loads.input(d)
 		if err == nil && !found {
 			err = engine.Errorf(engine.Invalid, "nothing to rank: the document has no text, blob, tensor or uri")
 		}
