@@ -1,0 +1,29 @@
+package ws
+
+import (
+	"github.com/gobwas/ws"
+
+	"clipd/frontend/jina/jinajson"
+	"clipd/frontend/jina/pb"
+)
+
+// jsonForm is JSON, for browsers and whoever has no protobuf.
+var jsonForm = form{
+	op:     ws.OpText,
+	isEnd:  jinajson.IsEnd,
+	decode: decodeJSON,
+	encode: func(dst []byte, a *pb.DataRequestProto, base64 bool) ([]byte, error) {
+		return jinajson.Append(dst, a, jinajson.Options{Form: jinajson.WebSocket, Base64: base64}), nil
+	},
+	status: func(dst []byte, s *pb.StatusProto) ([]byte, error) {
+		return jinajson.AppendStatus(dst, s, jinajson.WebSocket), nil
+	},
+}
+
+func decodeJSON(body []byte, maxDocuments int) (request, error) {
+	r, err := jinajson.ParseMessage(body, jinajson.Limits{MaxDocuments: maxDocuments})
+	if err != nil {
+		return request{}, err
+	}
+	return request{proto: r.Proto, documents: countDocuments(r.Proto.GetData().GetDocs().GetDocs()), base64: r.Base64}, nil
+}
