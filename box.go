@@ -3,18 +3,18 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"unicode/utf8"
 
 	"clipd/engine"
 	"clipd/flows"
+	"clipd/frontend"
 )
 
 // printBox says where the server listens and what is in force; framed on a terminal, plain lines otherwise.
-func printBox(out *os.File, f *flows.Flow, l *engine.Loaded, addr net.Addr) {
-	lines := boxLines(f, l, addr)
+func printBox(out *os.File, f *flows.Flow, loaded models, urls []frontend.URL) {
+	lines := boxLines(f, loaded, urls)
 	if isTerminal(out) {
 		writeFrame(out, lines)
 		return
@@ -24,31 +24,37 @@ func printBox(out *os.File, f *flows.Flow, l *engine.Loaded, addr net.Addr) {
 	}
 }
 
-func boxLines(f *flows.Flow, l *engine.Loaded, addr net.Addr) []string {
-	_, port, _ := net.SplitHostPort(addr.String())
-	host := f.Gateway.Host
-	if host == "" || host == "0.0.0.0" || host == "::" {
-		host = "127.0.0.1"
+func boxLines(f *flows.Flow, loaded models, urls []frontend.URL) []string {
+	rows := [][2]string{{"clipd", version + " is ready"}}
+	for _, u := range urls {
+		rows = append(rows, [2]string{u.Name, u.URL})
 	}
-	image, text := l.Session[engine.ImageTower], l.Session[engine.TextTower]
-	precision := image.Precision.String()
-	if text.Precision != image.Precision {
-		precision = fmt.Sprintf("%s images, %s texts", image.Precision, text.Precision)
-	}
-	cores := fmt.Sprintf("%s × %s × %s", count(l.Replicas, "replica"), count(l.LaneCount, "lane"), count(l.Threads, "thread"))
-	rows := [][2]string{
-		{"clipd", version + " is ready"},
-		{"grpc", "grpc://" + net.JoinHostPort(host, port)},
-		{"model", fmt.Sprintf("%s (%d columns, %d px, %d tokens)", l.Name, l.Dim, l.ImageSize, l.ContextLength)},
-		{"runtime", l.Runtime.Name + " " + shortVersion(l.Runtime.Version)},
-		{"precision", precision},
-		{"device", image.Device + ", " + cores},
+	for i, l := range loaded {
+		if len(loaded) > 1 {
+			rows = append(rows, [2]string{"executor", f.Executors[i].Name})
+		}
+		rows = append(rows, modelRows(l)...)
 	}
 	lines := make([]string, len(rows))
 	for i, r := range rows {
 		lines[i] = fmt.Sprintf("%-10s %s", r[0], r[1])
 	}
 	return lines
+}
+
+func modelRows(l *engine.Loaded) [][2]string {
+	image, text := l.Session[engine.ImageTower], l.Session[engine.TextTower]
+	precision := image.Precision.String()
+	if text.Precision != image.Precision {
+		precision = fmt.Sprintf("%s images, %s texts", image.Precision, text.Precision)
+	}
+	cores := fmt.Sprintf("%s × %s × %s", count(l.Replicas, "replica"), count(l.LaneCount, "lane"), count(l.Threads, "thread"))
+	return [][2]string{
+		{"model", fmt.Sprintf("%s (%d columns, %d px, %d tokens)", l.Name, l.Dim, l.ImageSize, l.ContextLength)},
+		{"runtime", l.Runtime.Name + " " + shortVersion(l.Runtime.Version)},
+		{"precision", precision},
+		{"device", image.Device + ", " + cores},
+	}
 }
 
 func count(n int, noun string) string {

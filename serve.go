@@ -1,9 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"syscall"
@@ -11,13 +11,11 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"clipd/engine"
-	"clipd/engine/preprocess"
-	"clipd/engine/runtime"
 	"clipd/flows"
 	"clipd/frontend"
 	"clipd/frontend/fetch"
 	"clipd/frontend/jina"
+	"clipd/frontend/limit"
 )
 
 // graceTime is how long calls may go on after SIGTERM; Kubernetes kills 30 s after its signal.
@@ -33,55 +31,57 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 	for _, n := range flow.Notices {
 		log.Info().Str("key", n.Key).Int("line", n.Line).Msg(n.Message)
 	}
-	if err := servable(flow); err != nil {
-		return err
-	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if err := setEnv(flow); err != nil {
+		return err
+	}
+	loader, err := fetch.New(fetchOptions(flow.Gateway.AllowURIs, flow.Gateway.Limits))
+	if err != nil {
+		return fmt.Errorf("%s: allow_uris: %w", flow.Source, err)
+	}
 
-	x := flow.Executors[0]
-	if err := setEnv(flow.Gateway.Env, x.Env); err != nil {
-		return err
-	}
-	// The port is opened before the model is loaded: one that is taken should not cost the wait.
-	gateway := jina.NewGateway(jina.GatewayOptions{Version: version, Timeout: flow.Gateway.TimeoutSend})
-	server, err := frontend.Listen(frontend.Options{
-		Host: flow.Gateway.Host, Port: flow.Gateway.Ports[0], MaxMessage: int(flow.Gateway.Limits.MaxMessageBytes),
-		Prefetch: flow.Gateway.Prefetch, StreamInputs: max(flow.Gateway.Limits.MaxQueued/8, 1),
-	}, gateway)
+	defer loader.Close()
+
+	// The ports are opened before the models are loaded: one that is taken should not cost the wait.
+	bytes := limit.NewBytes(flow.Gateway.Limits.MaxInflightBytes)
+	gateway := jina.NewGateway(jina.GatewayOptions{
+		Version: version, Timeout: flow.Gateway.TimeoutSend, MaxDocuments: flow.Gateway.Limits.MaxDocuments,
+	})
+	server, err := frontend.Listen(frontend.Options{Settings: flow.Gateway, Version: version, Bytes: bytes, Log: log}, gateway)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", flow.Source, err)
 	}
-	log.Info().Str("flow", flow.Source).Str("model", cmp.Or(x.ModelPath, x.Model)).Msg("loading")
-	loaded, err := engine.Load(ctx, loadOptions(flow, log))
+	loaded, err := loadModels(ctx, flow, log)
 	if err != nil {
-		closing, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		server.Shutdown(closing)
+		server.Close()
 		if ctx.Err() != nil {
 			return nil // ended by a signal while loading
 		}
-		return x.Errorf("", "executor %s: %v", x.Name, err)
-	}
-	executor, err := jina.NewExecutor(jina.ExecutorOptions{
-		Name: x.Name, ModelName: loaded.Name, Model: loaded.Model, LogitScale: loaded.LogitScale, AccessPaths: x.AccessPaths, Loader: fetch.Loader{},
-	})
-	if err != nil {
-		loaded.Close()
 		return err
 	}
-	if err := gateway.SetExecutors(executor); err != nil {
+	executors, err := loaded.executors(flow, loader, bytes)
+	if err == nil {
+		err = gateway.SetExecutors(executors...)
+	}
+	if err != nil {
+		server.Close()
 		loaded.Close()
 		return err
 	}
 	server.SetReady()
-	log.Info().Str("model", loaded.Name).Str("runtime", loaded.Runtime.Name).Dur("took_ms", loaded.Took).Msg("ready")
-	printBox(os.Stdout, flow, loaded, server.Addr())
+	log.Info().Msg("ready")
+	printBox(os.Stdout, flow, loaded, server.URLs())
+	return run(ctx, server, loaded, log)
+}
 
+// run waits for the end and leaves nothing unanswered.
+func run(ctx context.Context, server *frontend.Server, loaded models, log zerolog.Logger) error {
 	select {
 	case <-ctx.Done():
 	case err := <-server.Failed():
+		server.Close()
 		loaded.Close()
 		return fmt.Errorf("the server's listener failed: %w", err)
 	}
@@ -103,63 +103,38 @@ func readFlow(name string, fromStdin bool) (*flows.Flow, error) {
 	return flows.Load(name, flows.Options{})
 }
 
-// servable refuses what this version does not serve, rather than starting half a flow.
-func servable(f *flows.Flow) error {
-	for _, p := range f.Gateway.Protocols {
-		if p != flows.GRPC {
-			return fmt.Errorf("%s: protocol %q is not served by this version; use protocol: grpc", f.Source, p)
-		}
+// setEnv sets the environment variables of a flow. Its models are one process, so two executors that want different
+// values of one variable cannot both have theirs.
+func setEnv(f *flows.Flow) error {
+	env, from := maps.Clone(f.Gateway.Env), map[string]string{}
+	if env == nil {
+		env = map[string]string{}
 	}
-	switch {
-	case len(f.Executors) > 1:
-		return f.Executors[1].Errorf("", "%d executors; this version serves one model in a flow", len(f.Executors))
-	case f.Gateway.SSLCertFile != "":
-		return fmt.Errorf("%s: ssl_certfile: this version serves without TLS; put it behind a proxy that ends TLS", f.Source)
-	}
-	return nil
-}
-
-func setEnv(sets ...map[string]string) error {
-	for _, env := range sets {
-		for k, v := range env {
-			if err := os.Setenv(k, v); err != nil {
-				return fmt.Errorf("env %s: %w", k, err)
+	for _, x := range f.Executors {
+		for k, v := range x.Env {
+			if other, set := from[k]; set && env[k] != v {
+				return x.Errorf("env", "executor %s wants %s=%s, executor %s wants %s=%s; they are one process, so write one value", x.Name, k, v, other, k, env[k])
 			}
+			env[k], from[k] = v, x.Name
+		}
+	}
+	for k, v := range env {
+		if err := os.Setenv(k, v); err != nil {
+			return fmt.Errorf("%s: env %s: %w", f.Source, k, err)
 		}
 	}
 	return nil
 }
 
-func loadOptions(f *flows.Flow, log zerolog.Logger) engine.LoadOptions {
-	x := f.Executors[0]
-	limits := f.Gateway.Limits
-	precision, err := runtime.ParsePrecision(x.DType)
-	if err != nil {
-		panic("BUG: the flow's dtype was checked: " + err.Error())
+func fetchOptions(a flows.AllowURIs, l flows.Limits) fetch.Options {
+	o := fetch.Options{
+		HTTP: a.HTTP, HTTPS: a.HTTPS, Hosts: a.Hosts, Networks: a.Networks, Folder: a.Folder,
+		Timeout: a.Timeout, MaxBytes: a.MaxBytes, MaxRedirects: a.MaxRedirects,
 	}
-	return engine.LoadOptions{
-		Name: x.Model, Path: x.ModelPath, Runtime: runtimeOf(x), Device: x.Device, Precision: precision,
-		Replicas: x.Replicas, LaneCount: x.Lanes, Threads: x.Threads,
-		Options: engine.Options{
-			MaxBatch: x.MinibatchSize, MaxQueued: limits.MaxQueued, Workers: x.NumWorkerPreprocess,
-			Limits: preprocess.Limits{MaxBytes: limits.MaxImageBytes, MaxPixels: limits.MaxPixels},
-		},
-		Progress: logProgress(log, zerolog.InfoLevel),
+	if !a.Any() {
+		o.MaxBytes = l.MaxImageBytes
 	}
-}
-
-// runtimeOf chooses the runtime for the Python module that a flow names; an explicit runtime wins.
-func runtimeOf(x flows.Executor) string {
-	if x.Runtime != "" {
-		return x.Runtime
-	}
-	switch x.Backend {
-	case flows.ONNX:
-		return "onnxruntime"
-	case flows.TensorRT:
-		return "tensorrt"
-	}
-	return "" // torch: the best one of the machine
+	return o
 }
 
 // longStage is the size in bytes from which a stage takes long enough that its progress is worth a line.

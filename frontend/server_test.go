@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"clipd/engine"
+	"clipd/flows"
 	"clipd/frontend/fetch"
 	"clipd/frontend/jina"
 	"clipd/frontend/jina/pb"
@@ -36,6 +38,18 @@ func (g gate) Embed(ctx context.Context, r engine.Request) (*engine.Embeddings, 
 	return &engine.Embeddings{Dim: 1, Data: make([]float32, len(r.Inputs))}, nil
 }
 
+// settings are those of a server on a free port with all doors open.
+func settings(change func(*flows.Gateway)) Options {
+	g := flows.Gateway{
+		Host: "127.0.0.1", Ports: []int{0}, Protocols: []flows.Protocol{flows.GRPC, flows.HTTP, flows.WebSocket}, Prefetch: 100,
+		Limits: flows.Limits{MaxMessageBytes: 1 << 20, MaxDocuments: 100, MaxQueued: 1000},
+	}
+	if change != nil {
+		change(&g)
+	}
+	return Options{Settings: g, Version: "test", Log: zerolog.Nop()}
+}
+
 func start(t *testing.T, g gate) (*Server, *grpc.ClientConn) {
 	t.Helper()
 	x, err := jina.NewExecutor(jina.ExecutorOptions{Name: "clip_t", Model: g, Loader: fetch.Loader{}})
@@ -46,7 +60,7 @@ func start(t *testing.T, g gate) (*Server, *grpc.ClientConn) {
 	if err := gateway.SetExecutors(x); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Listen(Options{Host: "127.0.0.1", Prefetch: 100}, gateway)
+	s, err := Listen(settings(nil), gateway)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +133,7 @@ func TestCompressedCalls(t *testing.T) {
 }
 
 func TestMessageLimit(t *testing.T) {
-	s, err := Listen(Options{Host: "127.0.0.1", MaxMessage: 1000}, jina.NewGateway(jina.GatewayOptions{}))
+	s, err := Listen(settings(func(g *flows.Gateway) { g.Limits.MaxMessageBytes = 1000 }), jina.NewGateway(jina.GatewayOptions{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +208,7 @@ func TestShutdownIsBounded(t *testing.T) {
 
 func TestPortTaken(t *testing.T) {
 	s, _ := start(t, opened())
-	_, err := Listen(Options{Host: "127.0.0.1", Port: s.Addr().(*net.TCPAddr).Port}, jina.NewGateway(jina.GatewayOptions{}))
+	_, err := Listen(settings(func(g *flows.Gateway) { g.Ports = []int{s.Addr().(*net.TCPAddr).Port} }), jina.NewGateway(jina.GatewayOptions{}))
 	if err == nil || !strings.Contains(err.Error(), "cannot listen on 127.0.0.1:") {
 		t.Errorf("got %v", err)
 	}
@@ -202,7 +216,7 @@ func TestPortTaken(t *testing.T) {
 
 // TestLoading shows what a client sees while the model loads: no hang, no false readiness.
 func TestLoading(t *testing.T) {
-	s, err := Listen(Options{Host: "127.0.0.1"}, jina.NewGateway(jina.GatewayOptions{}))
+	s, err := Listen(settings(nil), jina.NewGateway(jina.GatewayOptions{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,8 @@ import sys
 import time
 import traceback
 
-MODULES = ('test_start', 'test_retrieval', 'test_documents', 'test_command', 'test_wrong_input', 'test_shutdown', 'test_protocol')
+MODULES = ('test_start', 'test_retrieval', 'test_documents', 'test_command', 'test_wrong_input', 'test_doors', 'test_shutdown',
+           'test_protocol')
 
 
 class Skip(Exception):

@@ -1,7 +1,11 @@
 """Starting and ending the built program, and what a test wants to know of it."""
+import atexit
 import contextlib
+import functools
+import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,18 +27,37 @@ def free_port():
         return s.getsockname()[1]
 
 
-def flow(port, **encoder):
-    """the flow file of the demo model, on another port"""
-    lines = [f'      {key}: {value}' for key, value in {'name': 'demo', **encoder}.items()]
-    return '\n'.join(["jtype: Flow", "version: '1'", "with:", f"  port: {port}", "  protocol: grpc", "executors:",
-                      "- name: clip", "  uses:", "    jtype: CLIPEncoder", "    with:", *lines, ""])
+def flow(port, gateway=None, executors=None, **encoder):
+    """a flow file: the demo model with the encoder's arguments, or `executors` as {name: arguments}; `gateway` goes under with"""
+    lines = ['jtype: Flow', "version: '1'", 'with:', f'  port: {port}']
+    lines += [f'  {key}: {value if isinstance(value, str) else json.dumps(value)}' for key, value in {'protocol': 'grpc', **(gateway or {})}.items() if value is not None]
+    lines += ['executors:']
+    for name, arguments in (executors or {'clip': encoder}).items():
+        lines += [f'- name: {name}', '  uses:', '    jtype: CLIPEncoder', '    with:']
+        lines += [f'      {key}: {value}' for key, value in {'name': 'demo', **arguments}.items()]
+    return '\n'.join([*lines, ''])
+
+
+@functools.cache
+def certificates():
+    """a folder with ca.pem, cert.pem and key.pem for this host, client.pem and client-key.pem"""
+    folder = tempfile.mkdtemp(prefix='clipd-e2e-')
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    subprocess.run(['go', 'run', './scripts/e2e/certificate', folder], cwd=ROOT, check=True)
+    return pathlib.Path(folder)
+
+
+def tls():
+    """what turns TLS on in a flow"""
+    return {'ssl_certfile': str(certificates() / 'cert.pem'), 'ssl_keyfile': str(certificates() / 'key.pem')}
 
 
 class Server:
     """One running clipd. `arguments` follow the program's name; `stdin` is given to it as text."""
 
-    def __init__(self, arguments, port, stdin=None, env=None, cwd=None):
+    def __init__(self, arguments, port, stdin=None, env=None, cwd=None, secure=False):
         self.port = port
+        self.secure = secure
         self.log = tempfile.NamedTemporaryFile('w+', prefix='clipd-e2e-', suffix='.log')
         self.process = subprocess.Popen([program(), *arguments], stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=self.log,
                                         stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, cwd=cwd, text=True)
@@ -44,7 +67,11 @@ class Server:
 
     @property
     def url(self):
-        return f'grpc://127.0.0.1:{self.port}'
+        return self.at('grpc')
+
+    def at(self, protocol):
+        """the URL for grpc, http or ws; with an s at its end when the server speaks TLS"""
+        return f'{protocol}{"s" if self.secure else ""}://127.0.0.1:{self.port}'
 
     def output(self):
         return pathlib.Path(self.log.name).read_text(errors='replace')
@@ -55,7 +82,7 @@ class Server:
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise AssertionError(f'clipd ended with {self.process.returncode} before it was ready:\n{self.output()}')
-            if health(self.port) == 'SERVING':
+            if health(self.port, secure=self.secure) == 'SERVING':
                 return self
             time.sleep(0.1)
         raise AssertionError(f'clipd was not ready after {START_SECONDS} s:\n{self.output()}')
@@ -84,21 +111,28 @@ def program():
 
 
 @contextlib.contextmanager
-def serving(**encoder):
-    """a ready server with the demo model, started from standard input"""
+def serving(gateway=None, executors=None, env=None, **encoder):
+    """a ready server with the demo model, started from standard input; see flow()"""
     port = free_port()
-    server = Server(['-i'], port, stdin=flow(port, **encoder))
+    text = flow(port, gateway, executors, **encoder)
+    server = Server(['-i'], port, stdin=text, env=env, secure='ssl_certfile' in (gateway or {}))
     try:
         yield server.wait_ready()
     finally:
         server.close()
 
 
-def health(port, service=''):
+def channel(port, secure=False):
+    if not secure:
+        return grpc.insecure_channel(f'127.0.0.1:{port}')
+    return grpc.secure_channel(f'127.0.0.1:{port}', grpc.ssl_channel_credentials((certificates() / 'ca.pem').read_bytes()))
+
+
+def health(port, service='', secure=False):
     """SERVING, NOT_SERVING ..., or the name of the gRPC status"""
-    with grpc.insecure_channel(f'127.0.0.1:{port}') as channel:
+    with channel(port, secure) as opened:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+            answer = health_pb2_grpc.HealthStub(opened).Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
         except grpc.RpcError as error:
             return error.code().name
     return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
