@@ -5,6 +5,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"clipd/frontend/fault"
+	"clipd/frontend/jina"
 	"clipd/frontend/jina/pb"
 )
 
@@ -41,20 +42,27 @@ func decodeBinary(body []byte, maxDocuments int) (request, error) {
 	if len(body) == 0 {
 		return request{}, fault.New(fault.Malformed, "an empty message is no request; the end of the input is a message of one byte, 0x00")
 	}
-	r := request{proto: &pb.DataRequestProto{}}
-	if err := proto.Unmarshal(body, r.proto); err != nil {
-		return request{}, &fault.Error{Code: fault.Malformed, Message: "the message is no jina.DataRequestProto", Err: err}
+	documents, err := countRequest(body)
+	if err != nil {
+		return request{}, notProtobuf(err)
 	}
-	r.documents = countDocuments(r.proto.GetData().GetDocs().GetDocs())
+	if maxDocuments > 0 && documents > maxDocuments {
+		head := &pb.DataRequestProto{}
+		var rest pb.DataRequestProtoWoData // the same without the documents, which are skipped as an unknown field
+		if (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(body, &rest) == nil {
+			head.Header = rest.Header
+		}
+		return request{proto: head}, jina.TooManyDocuments(documents, maxDocuments)
+	}
+	r := request{proto: &pb.DataRequestProto{}, documents: documents}
+	if err := proto.Unmarshal(body, r.proto); err != nil {
+		return request{}, notProtobuf(err)
+	}
 	return r, nil
 }
 
-func countDocuments(docs []*pb.DocumentProto) int {
-	n := len(docs)
-	for _, d := range docs {
-		n += countDocuments(d.Chunks) + countDocuments(d.Matches)
-	}
-	return n
+func notProtobuf(err error) error {
+	return &fault.Error{Code: fault.Malformed, Message: "the message is no jina.DataRequestProto", Err: err}
 }
 
 // form is how the connection's messages are written.

@@ -27,3 +27,11 @@ func decodeJSON(body []byte, maxDocuments int) (request, error) {
 	}
 	return request{proto: r.Proto, documents: countDocuments(r.Proto.GetData().GetDocs().GetDocs()), base64: r.Base64}, nil
 }
+
+func countDocuments(docs []*pb.DocumentProto) int {
+	n := len(docs)
+	for _, d := range docs {
+		n += countDocuments(d.Chunks) + countDocuments(d.Matches)
+	}
+	return n
+}

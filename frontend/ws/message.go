@@ -41,7 +41,14 @@ func (m *message) frame(h ws.Header) error {
 	c, rest := m.conn, h.Length
 	err := m.take(h, &rest)
 	if f := new(fault.Error); errors.As(err, &f) {
-		c.finish(endingOf(c.binary, f))
+		e := endingOf(c.binary, f)
+		e.broken = rest > readPiece
+		c.finish(e)
+		if e.broken { // not worth waiting for: it may be terabytes
+			m.drop()
+			c.linger()
+			return errDone
+		}
 	}
 	if c.isEnding() || c.reading.Err() != nil {
 		m.drop()

@@ -154,11 +154,16 @@ func (c *conn) leave(payload []byte) error {
 		c.out.close(ws.StatusInvalidFramePayloadData, "the reason of the close frame is not UTF-8")
 	case err != nil:
 		c.out.close(ws.StatusProtocolError, err.Error())
+	case code > lastCloseCode:
+		c.out.close(ws.StatusProtocolError, "close codes end at 4999")
 	default:
 		c.out.close(code, "")
 	}
 	return errDone
 }
+
+// lastCloseCode is the largest one that has a meaning (RFC 6455, section 7.4.2).
+const lastCloseCode = 4999
 
 // room returns how many bytes a message of have bytes grows by with a frame of more, or a fault when it is too large.
 func (c *conn) room(have, more int64) (int64, error) {

@@ -53,7 +53,7 @@ func (hashModel) Embed(_ context.Context, r engine.Request) (*engine.Embeddings,
 
 func isPicture(b []byte) bool {
 	s := string(b[:min(len(b), 200)])
-	return (strings.HasPrefix(s, "\xff\xd8\xff") || strings.HasPrefix(s, "\x89PNG")) && !strings.Contains(s, "not an image")
+	return (strings.HasPrefix(s, "\xff\xd8\xff") || strings.HasPrefix(s, "\x89PNG")) && !strings.Contains(s, "not an image") && !strings.Contains(s, "nope")
 }
 
 // gateModel answers when it is let, and counts the requests inside and those that came.
