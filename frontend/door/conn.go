@@ -136,6 +136,7 @@ func (c *tlsConn) SyscallConn() (syscall.RawConn, error) { return c.tcp.SyscallC
 type readiness struct {
 	raw     syscall.RawConn
 	attempt func(fd uintptr) bool
+	once    bool // do not wait
 	size    int
 	from    mem.BufferPool
 	buf     *[]byte
@@ -155,9 +156,17 @@ func (r *readiness) read(fd uintptr) bool {
 		r.from.Put(r.buf)
 		r.buf = nil
 	}
-	return r.err != syscall.EAGAIN
+	return r.once || r.err != syscall.EAGAIN
 }
 
+// now reads what is there; syscall.EAGAIN, nothing is.
+func (r *readiness) now(size int, from mem.BufferPool) (*[]byte, int, error) {
+	r.once = true
+	defer func() { r.once = false }()
+	return r.wait(size, from)
+}
+
+// wait waits until there is something to read, and reads it.
 func (r *readiness) wait(size int, from mem.BufferPool) (*[]byte, int, error) {
 	r.size, r.from, r.buf, r.n, r.err = size, from, nil, 0, nil
 	err := r.raw.Read(r.attempt)

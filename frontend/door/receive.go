@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,17 +14,17 @@ import (
 
 // receive finds out where a connection belongs and hands it there.
 func (d *Door) receive(c *net.TCPConn, p *place) {
-	c.SetDeadline(time.Now().Add(d.o.HandshakeTimeout))
+	deadline := time.Now().Add(d.o.HandshakeTimeout)
 	var conn net.Conn // a plainConn or a tlsConn
 	var to *listener
 	var err error
 	if d.o.TLS != nil {
-		conn, to, err = d.receiveTLS(c, p)
+		c.SetDeadline(deadline)
+		if conn, to, err = d.receiveTLS(c, p); err == nil {
+			err = c.SetDeadline(time.Time{})
+		}
 	} else {
-		conn, to, err = d.receivePlain(c, p)
-	}
-	if err == nil {
-		err = c.SetDeadline(time.Time{})
+		conn, to, err = d.receivePlain(c, p, deadline)
 	}
 	open := d.leave(c)
 	if err != nil || !open {
@@ -41,12 +42,12 @@ func (d *Door) receive(c *net.TCPConn, p *place) {
 // errRefused ends connections that got an answer which says why.
 var errRefused = errors.New("refused")
 
-func (d *Door) receivePlain(c *net.TCPConn, p *place) (net.Conn, *listener, error) {
+func (d *Door) receivePlain(c *net.TCPConn, p *place, deadline time.Time) (net.Conn, *listener, error) {
 	conn, err := newPlainConn(c, p)
 	if err != nil {
 		return nil, nil, err
 	}
-	is, err := lookPlain(conn)
+	is, err := lookPlain(conn, deadline)
 	if err != nil {
 		conn.head.drop()
 		return nil, nil, err
@@ -99,36 +100,50 @@ func (d *Door) receiveTLS(c *net.TCPConn, p *place) (net.Conn, *listener, error)
 
 // destination is the listener for a protocol; when there is none, the peer is told so through w.
 func (d *Door) destination(c *net.TCPConn, w net.Conn, is protocol, first []byte) (*listener, error) {
-	to, answer, why := d.http, []byte(nil), ""
-	switch is {
-	case http2:
+	to := d.http
+	if is == http2 {
 		to = d.grpc
-		answer, why = page("505 HTTP Version Not Supported", "this port does not serve gRPC (HTTP/2); use HTTP/1.1 or WebSocket", "", nil), "gRPC is closed"
-	default:
-		if looksLikeHTTP(first) {
-			answer = page("421 Misdirected Request", "this port serves gRPC only; use grpc:// or grpcs://", "", first)
-		}
-		why = "HTTP is closed"
 	}
 	switch {
-	case !to.opened:
-		d.refuse(c, w, answer, why)
-		return nil, errRefused
-	case to.isClosed():
+	case !to.isClosed():
+		return to, nil
+	case to.opened:
 		d.refuse(c, w, page("503 Service Unavailable", "the server is shutting down", "1", first), "shutting down")
-		return nil, errRefused
+	case is == http2:
+		d.refuse(c, w, page("505 HTTP Version Not Supported", "this port does not serve gRPC (HTTP/2); use HTTP/1.1 or WebSocket", "", nil),
+			"gRPC is closed")
+	case looksLikeHTTP(first):
+		d.refuse(c, w, page("421 Misdirected Request", "this port serves gRPC only; use grpc:// or grpcs://", "", first), "HTTP is closed")
+	default:
+		d.refuse(c, w, nil, "HTTP is closed, and this is no HTTP")
 	}
-	return to, nil
+	return nil, errRefused
 }
 
-// lookPlain reads until the protocol is clear, and holds no buffer until the first byte is there.
-func lookPlain(c *plainConn) (protocol, error) {
-	buf, n, err := c.ready.wait(headSize, pool)
-	if err != nil {
+// lookPlain reads until the protocol is clear. It holds no buffer until the first byte is there; mostly it is there
+// already, and then no timer is needed.
+func lookPlain(c *plainConn, deadline time.Time) (protocol, error) {
+	buf, n, err := c.ready.now(headSize, pool)
+	if err == nil {
+		c.head = head{buf: buf, w: n}
+		if is := recognise(c.head.bytes()); is != undecided {
+			return is, nil
+		}
+	} else if err != syscall.EAGAIN {
 		return undecided, err
 	}
-	c.head = head{buf: buf, w: n}
-	return look(&c.head, c.TCPConn.Read)
+	c.SetDeadline(deadline)
+	if buf == nil {
+		if buf, n, err = c.ready.wait(headSize, pool); err != nil {
+			return undecided, err
+		}
+		c.head = head{buf: buf, w: n}
+	}
+	is, err := look(&c.head, c.TCPConn.Read)
+	if err == nil {
+		err = c.SetDeadline(time.Time{})
+	}
+	return is, err
 }
 
 // look reads on until the protocol is clear.
