@@ -29,10 +29,10 @@ func Append(dst []byte, r *pb.DataRequestProto, o Options) []byte {
 	docs := r.GetData().GetDocs().GetDocs()
 	dst = slices.Grow(dst, answerBytes+documentsBytes(docs, o))
 	w := writer{dst: dst, o: o}
-	w.header(r.Header)
+	w.header(r.GetHeader())
 	w.dst = append(w.dst, `,"parameters":`...)
-	w.dst = appendStruct(w.dst, r.Parameters)
-	w.routes(r.Routes)
+	w.dst = appendStruct(w.dst, r.GetParameters())
+	w.routes(r.GetRoutes())
 	w.dst = append(w.dst, `,"data":`...)
 	w.documents(docs)
 	return append(w.dst, '}')

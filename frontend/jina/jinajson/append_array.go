@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"math"
+	"slices"
 	"strconv"
 
 	"clipd/frontend/jina/pb"
@@ -148,16 +149,16 @@ func dense(a *pb.NdArrayProto) (buf []byte, shape []uint32, t valueType, ok bool
 	if !ok || len(d.Shape) > maxDimensions {
 		return nil, nil, t, false
 	}
+	if len(d.Buffer) == 0 && slices.Contains(d.Shape, 0) {
+		return nil, nil, t, true // just empty, not a list of a billion empty lists
+	}
 	count := uint64(1)
 	for _, n := range d.Shape {
-		if n == 0 {
-			return nil, nil, t, len(d.Buffer) == 0 // not a list of a billion empty lists
-		}
 		if count *= uint64(n); count > uint64(len(d.Buffer)) {
 			return nil, nil, t, false
 		}
 	}
-	return d.Buffer, d.Shape, t, count*uint64(t.bytes) == uint64(len(d.Buffer))
+	return d.Buffer, d.Shape, t, count > 0 && count*uint64(t.bytes) == uint64(len(d.Buffer))
 }
 
 // appendArray appends an array as nested lists, and null for what is no dense array of numbers.

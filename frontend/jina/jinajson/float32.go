@@ -32,57 +32,57 @@ func appendFloat32s(dst, values []byte) []byte {
 
 // putFloat32s writes the values with a comma after each to out[n:], which has float32Bytes for each, and returns where they
 // end.
-//
-// Nearly all values of embeddings lie between 2^-19 and 1. For these, one multiplication gives the number in units of
-// 10^-p, p such that it has nine digits (the first one may be a zero); among its roundings to units, tens and hundreds the
-// last one that is read as the same float32 is the shortest. Hundreds are enough: what is read as the same float32 lies
-// within less than 30 units, so a rounder number than that is also the nearest hundred.
 func putFloat32s(out []byte, n int, values []byte) int {
-	for ; len(values) >= 4; values = values[4:] {
-		v := binary.LittleEndian.Uint32(values)
+	for i := 0; i+4 <= len(values); i += 4 {
+		v := binary.LittleEndian.Uint32(values[i:])
 		b := (*[float32Bytes]byte)(out[n:])
-		fraction, exponent := v&(1<<23-1), v>>23&0xFF
-		if exponent-firstUnit >= uint32(len(units)) || fraction == 0 { // a power of two has neighbours at unequal distances
+		if v>>23&0xFF-firstUnit < unitCount && v<<9 != 0 { // a power of two has neighbours at unequal distances
+			n += putFraction(b, v)
+		} else {
 			n += putFloat32(b, v)
-			out[n] = ','
-			n++
-			continue
 		}
-		u := &units[exponent-firstUnit]
-		y, _ := bits.Mul64(uint64(fraction|1<<23)<<40, u.scale) // 32 bits before the point, 32 behind it
-		lower, width := y-u.scale>>25, u.scale>>24              // from the middle to the lower neighbour to the upper middle
-		whole := uint32(y >> 32)
-		number := uint32((y + 1<<31) >> 32)
-		// The middles are odd multiples of 2^-25 or less and no numbers with p ≤ 14 digits behind the point: none of the
-		// candidates lies on one, nor so near to one that the errors of y and scale could matter.
-		if tens := (whole + 5) / 10 * 10; uint64(tens)<<32-lower < width {
-			number = tens
-		}
-		if hundreds := (whole + 50) / 100 * 100; uint64(hundreds)<<32-lower < width {
-			number = hundreds
-		}
-
-		sign := v >> 31
-		binary.LittleEndian.PutUint64(b[:], 0x3030303030302E30<<(8*sign)|uint64('-'*sign)) // 0.000000 or -0.00000
-		at := (u.begin + int(sign)) & 15
-		millions := number / 1e6
-		number -= millions * 1e6
-		thousands := number / 1e3
-		number -= thousands * 1e3
-		last := threeDigits[number&1023]
-		binary.LittleEndian.PutUint32(b[at:], threeDigits[millions&1023])
-		binary.LittleEndian.PutUint32(b[at+3:], threeDigits[thousands&1023])
-		binary.LittleEndian.PutUint32(b[at+6:], last)
-		end := at + 6 + int(last>>24)
-		if number == 0 {
-			for b[end-1] == '0' {
-				end--
-			}
-		}
-		b[end] = ','
-		n += end + 1
+		out[n] = ','
+		n++
 	}
 	return n
+}
+
+// putFraction writes a number from 2^-19 to 1, as nearly all values of embeddings are, but no power of two, and returns its
+// length.
+//
+// One multiplication gives the number in units of 10^-p, p such that half of the distance to the neighbours is between 0.5
+// and 5 units. So the nearest unit is always read as the same float32, and of rounder numbers the nearest ten may be,
+// or none is: that is the shortest number. There are no branches that depend on digits, since nobody could predict them.
+func putFraction(b *[float32Bytes]byte, v uint32) int {
+	u := &units[(v>>23-firstUnit)&31]
+	y, _ := bits.Mul64(uint64(v|1<<23)<<40, u.scale) // 28 bits before the point, 36 behind it
+	half := u.scale >> 25
+	number := uint32((y + 1<<35) >> 36)
+	tens := (uint32(y>>36) + 5) / 10 * 10
+	// The middles to the neighbours are odd multiples of 2^-25 or less and no numbers with p ≤ 13 digits behind the point: no
+	// ten lies on one, nor so near to one that the errors of y and half, 3 × 2^-36, could matter.
+	_, within := bits.Sub64(uint64(tens)<<36-(y-half), 2*half, 0)
+	number += (tens - number) & -uint32(within)
+
+	// Nine digits, of which the first may be zeros, behind "0." and p-9 more zeros; with p = 8 the first one is the zero
+	// before the point.
+	sign := int(v >> 31)
+	at := (u.begin + sign) & 15
+	thousands := number / 1e3
+	last := threeDigits[(number-thousands*1e3)&1023]
+	millions := thousands / 1e3
+	binary.LittleEndian.PutUint64(b[:], 0x3030303030303000|'-')
+	binary.LittleEndian.PutUint32(b[at:], threeDigits[millions&1023])
+	binary.LittleEndian.PutUint32(b[at+3:], threeDigits[(thousands-millions*1e3)&1023])
+	binary.LittleEndian.PutUint32(b[at+6:], last)
+	binary.LittleEndian.PutUint16(b[sign:], 0x2E30)
+	end := at + 6 + int(last>>24)
+	if last>>24 == 0 {
+		for b[end-1] == '0' {
+			end--
+		}
+	}
+	return end
 }
 
 // appendFloat32 appends one value.
@@ -109,27 +109,26 @@ func makeThreeDigits() (t [1024]uint32) {
 
 // unit is what numbers of one exponent are multiplied with.
 type unit struct {
-	scale uint64 // value of the last bit × 10^p × 2^56
-	begin int    // where the nine digits begin: p-9 zeros behind "0."
+	scale uint64 // value of the last bit × 10^p × 2^60
+	begin int    // where the nine digits begin in a number without a sign
 }
 
-// firstUnit is the biased exponent of 2^-19.
-const firstUnit = 127 - 19
+const (
+	firstUnit = 127 - 19 // the biased exponent of 2^-19
+	unitCount = 19       // up to 2^-1
+)
 
 var units = makeUnits()
 
-func makeUnits() (t [19]unit) {
-	for i := range t {
-		e := firstUnit + i - 127 // numbers from 2^e to 2^(e+1)
+func makeUnits() (t [32]unit) {
+	for i := range unitCount {
+		last := 23 + 127 - (firstUnit + i) // the last bit is worth 2^-last
 		p, power := 0, big.NewInt(1)
-		for { // the largest p for which 2^(e+1) × 10^p is not above 10^9
-			next := new(big.Int).Mul(power, big.NewInt(10))
-			if new(big.Int).Lsh(big.NewInt(1e9), uint(-e-1)).Cmp(next) < 0 {
-				break
-			}
-			p, power = p+1, next
+		for power.BitLen() <= last { // until 10^p / 2^last, twice the half, is at least 1
+			p++
+			power.Mul(power, big.NewInt(10))
 		}
-		t[i] = unit{scale: power.Lsh(power, 56).Rsh(power, uint(23-e)).Uint64(), begin: 2 + p - 9}
+		t[i] = unit{scale: power.Lsh(power, 60).Rsh(power, uint(last)).Uint64(), begin: 2 + p - 9}
 	}
 	return t
 }

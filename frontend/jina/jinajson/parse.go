@@ -26,16 +26,16 @@ type Request struct {
 
 // message is all that every request has, in one allocation.
 type message struct {
-	request   Request
-	proto     pb.DataRequestProto
-	header    pb.HeaderProto
-	data      pb.DataRequestProto_DataContentProto
-	docs      pb.DataRequestProto_DataContentProto_Docs
-	array     pb.DocumentArrayProto
-	params    structpb.Struct
-	endpoint  string
-	target    string
-	requestID [16]byte
+	request  Request
+	proto    pb.DataRequestProto
+	header   pb.HeaderProto
+	data     pb.DataRequestProto_DataContentProto
+	docs     pb.DataRequestProto_DataContentProto_Docs
+	array    pb.DocumentArrayProto
+	params   structpb.Struct
+	endpoint string
+	target   string
+	steps    [8]step // where the parser's path begins
 }
 
 // Parse reads the body of an HTTP request.
@@ -75,9 +75,10 @@ func parse(body []byte, l Limits, needData bool) (*Request, error) {
 		return nil, bodyError("value is not a valid dict", "type_error.dict",
 			`the body is `+quoted(p.body[p.at:])+`; it must be an object such as {"data": [{"text": "a dog"}]}`)
 	}
+	m := &message{endpoint: "/"}
+	p.path = m.steps[:0]
 	p.slab = make([]documentParts, s.documents)
 	p.pointers = make([]*pb.DocumentProto, 0, s.documents)
-	m := &message{endpoint: "/"}
 	p.root(m)
 	if needData && m.proto.Data == nil && len(p.details) == 0 {
 		return nil, bodyError("field required", "value_error.missing", `the message has no data; it must be an object such as {"data": [{"text": "a dog"}]}`, "data")
@@ -85,12 +86,20 @@ func parse(body []byte, l Limits, needData bool) (*Request, error) {
 	if len(p.details) > 0 {
 		return nil, p.failure()
 	}
-	rand.Read(m.requestID[:])
-	m.header.RequestId = hex.EncodeToString(m.requestID[:])
+	m.header.RequestId = newID()
 	m.header.ExecEndpoint = &m.endpoint
 	m.proto.Header = &m.header
 	m.request.Proto = &m.proto
 	return &m.request, nil
+}
+
+// newID returns 32 random hex digits.
+func newID() string {
+	var id [16]byte
+	var text [32]byte
+	rand.Read(id[:])
+	hex.Encode(text[:], id[:])
+	return string(text[:])
 }
 
 // root reads the members of the body.

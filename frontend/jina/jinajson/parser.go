@@ -11,7 +11,8 @@ import (
 	"clipd/frontend/jina/pb"
 )
 
-// parser makes messages of a body that the scanner has passed. After a mistake it goes on, so that several can be told.
+// parser makes messages of a body that the scanner has passed. After a mistake it goes on, so that several
+// can be told.
 type parser struct {
 	cursor
 	slab     []documentParts     // documents not taken yet
@@ -102,9 +103,6 @@ func (p *parser) fail(begin int, msg, kind, want string) {
 
 // note notes a mistake at the path; what goes on after the name of the place.
 func (p *parser) note(msg, kind, what string) {
-	if len(p.details) >= maxDetails {
-		return
-	}
 	loc := make([]any, 0, len(p.path)+1)
 	loc = append(loc, "body")
 	var where strings.Builder
@@ -122,6 +120,9 @@ func (p *parser) note(msg, kind, what string) {
 		where.WriteString(key)
 	}
 	p.details = append(p.details, Detail{Loc: loc, Msg: msg, Type: kind, where: where.String(), what: what})
+	if len(p.details) == maxDetails {
+		p.at = len(p.body) // enough is told: to everything that reads on, the body ends here
+	}
 }
 
 // name puts the document at the path into the mistakes from the first on that lie in it and in none of its own.
@@ -150,7 +151,8 @@ func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)
 const (
 	// longString is the length in bytes from which on a string stays a part of the body.
 	longString = 1 << 10
-	// chunkBytes is how much memory short strings share.
+	// firstChunk and chunkBytes are how much memory short strings share: the first time and from then on.
+	firstChunk = 256
 	chunkBytes = 4 << 10
 )
 
@@ -163,7 +165,11 @@ func (p *parser) keep(b []byte) string {
 		return view(b)
 	}
 	if cap(p.chunk)-len(p.chunk) < len(b) {
-		p.chunk = make([]byte, 0, max(len(b), min(chunkBytes, len(p.body)-p.at+len(b))))
+		size := chunkBytes
+		if p.chunk == nil {
+			size = firstChunk
+		}
+		p.chunk = make([]byte, 0, max(len(b), min(size, len(p.body)-p.at+len(b)))) // the rest of the body has no more
 	}
 	begin := len(p.chunk)
 	p.chunk = append(p.chunk, b...)
@@ -198,7 +204,8 @@ func (p *parser) float(bits int) float64 {
 	}
 	v, err := strconv.ParseFloat(view(p.scalar()), bits)
 	if err != nil {
-		p.fail(begin, "ensure this value is a finite number", "value_error.number.not_finite_number", fmt.Sprintf("must be within the range of %d-bit floats", bits))
+		want := fmt.Sprintf("must be within the range of %d-bit floats", bits)
+		p.fail(begin, "ensure this value is a finite number", "value_error.number.not_finite_number", want)
 		return 0
 	}
 	return v
