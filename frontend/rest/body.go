@@ -46,7 +46,8 @@ func (x *exchange) readBody() ([]byte, error) {
 
 // readAll reads to the end of r, of which so many bytes are expected, or -1.
 func (x *exchange) readAll(r io.Reader, expected int) ([]byte, error) {
-	size := firstChunk
+	most := x.s.o.MaxBody
+	size := int(min(firstChunk, most+1)) // one byte more than is allowed tells that there is more
 	if expected >= 0 {
 		size = min(expected, trustedLength)
 	}
@@ -57,6 +58,9 @@ func (x *exchange) readAll(r io.Reader, expected int) ([]byte, error) {
 	for {
 		n, err := r.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
+		if int64(len(body)) > most {
+			return nil, x.s.tooLarge()
+		}
 		if err == io.EOF || err == nil && len(body) == expected {
 			break
 		}
@@ -66,20 +70,13 @@ func (x *exchange) readAll(r io.Reader, expected int) ([]byte, error) {
 		if len(body) < cap(body) {
 			continue
 		}
-		if int64(len(body)) > x.s.o.MaxBody {
-			return nil, x.s.tooLarge()
-		}
-		// One byte more than is allowed tells that there is more.
-		size := min(2*len(body), int(x.s.o.MaxBody)+1)
+		size := int(min(2*int64(len(body)), most+1))
 		if expected >= 0 {
 			size = min(size, expected)
 		}
 		if body, err = x.grow(body, size); err != nil {
 			return nil, err
 		}
-	}
-	if int64(len(body)) > x.s.o.MaxBody {
-		return nil, x.s.tooLarge()
 	}
 	if expected >= 0 && len(body) < expected {
 		return nil, fault.New(fault.Malformed, "the body ended after %d of the %d bytes that Content-Length says", len(body), expected)

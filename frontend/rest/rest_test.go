@@ -96,15 +96,20 @@ type running struct {
 // newGateway makes a gateway with one executor.
 func newGateway(t testing.TB, model jina.Embedder) *jina.Gateway {
 	t.Helper()
+	g := jina.NewGateway(jina.GatewayOptions{Version: "test"})
+	if err := g.SetExecutors(executorOf(t, model)); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func executorOf(t testing.TB, model jina.Embedder) *jina.Executor {
+	t.Helper()
 	x, err := jina.NewExecutor(jina.ExecutorOptions{Name: "clip_o", ModelName: "ViT-B-32::openai", Model: model, LogitScale: 100, Loader: fetch.Loader{}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := jina.NewGateway(jina.GatewayOptions{Version: "test"})
-	if err := g.SetExecutors(x); err != nil {
-		t.Fatal(err)
-	}
-	return g
+	return x
 }
 
 // serve runs a server for a test.

@@ -83,7 +83,7 @@ func requestSchema() object {
 }
 
 func documentSchema() object {
-	number := object{"type": []string{"number", "null"}, "minimum": -math.MaxFloat32, "maximum": math.MaxFloat32}
+	number := float32Schema("number", "null")
 	count := object{"type": []string{"integer", "null"}, "minimum": 0, "maximum": uint32(math.MaxUint32)}
 	documents := orNull(list(ref("Document")))
 	return object{
@@ -95,7 +95,7 @@ func documentSchema() object {
 			"tensor": with(orNull(ref("Array")), "description", "Pixels: rows, columns, and channels if there are any."), "mime_type": text(""),
 			"text": text("A text."), "weight": number, "uri": text("Where the picture is, such as a `data:` URI."),
 			"tags": types("object", "null"), "offset": number,
-			"location": orNull(list(object{"type": "number", "minimum": -math.MaxFloat32, "maximum": math.MaxFloat32})),
+			"location": orNull(list(float32Schema("number"))),
 			"embedding": object{"anyOf": []object{
 				ref("Array"), {"type": "string", "format": "byte", "description": "Base64 of little-endian float32."}, {"type": "null"},
 			}},
@@ -106,9 +106,15 @@ func documentSchema() object {
 	}
 }
 
+// float32Schema is a number that becomes a finite float32 when it is rounded.
+func float32Schema(names ...string) object {
+	const end = 1<<128 - 1<<103 // halfway from the largest float32 to what would follow it; its shortest decimal form is just below
+	return with(types(names...), "minimum", -float64(end), "maximum", float64(end))
+}
+
 func scoreSchema() object {
 	return object{"type": "object", "properties": object{
-		"value":   object{"type": []string{"number", "null"}, "minimum": -math.MaxFloat32, "maximum": math.MaxFloat32},
+		"value":   float32Schema("number", "null"),
 		"op_name": text(""), "description": text(""), "ref_id": text(""),
 	}}
 }
@@ -138,7 +144,8 @@ func answerDocumentSchema() object {
 	scores := orNull(object{"type": "object", "additionalProperties": ref("Score")})
 	documents := orNull(list(ref("AnswerDocument")))
 	return needs(object{
-		"id": types("string"), "parent_id": word, "granularity": types("integer", "null"), "adjacency": types("integer", "null"),
+		"id":        with(word, "description", "null only when the request failed, or no executor was its target, and the document came without one."),
+		"parent_id": word, "granularity": types("integer", "null"), "adjacency": types("integer", "null"),
 		"blob": with(word, "description", "Base64."), "tensor": orNull(ref("Array")), "mime_type": word, "text": word, "weight": number, "uri": word,
 		"tags": types("object", "null"), "offset": number, "location": orNull(list(types("number"))),
 		"embedding": object{
