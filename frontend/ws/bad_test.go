@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"clipd/frontend/jina"
@@ -107,7 +108,18 @@ func TestBrokenFrames(t *testing.T) {
 	check(ws.StatusProtocolError, "control frame", ws.NewFrame(ws.OpPing, false, nil))
 	check(ws.StatusMessageTooBig, "1200 bytes or more",
 		ws.NewFrame(ws.OpBinary, false, make([]byte, 600)), ws.NewFrame(ws.OpContinuation, true, make([]byte, 600)))
-	check(ws.StatusPolicyViolation, "after the end of the input", ws.NewFrame(ws.OpBinary, true, []byte{0}), ws.NewFrame(ws.OpBinary, true, []byte{0}))
+
+	model := newGateModel()
+	slow := start(t, model, Options{Prefetch: 4})
+	c := dial(t, slow.address, "/", binary)
+	c.request(textRequest("x"))
+	c.end()
+	c.request(textRequest("y"))
+	c.send(ws.OpPing, nil)
+	c.next() // the pong: all was read
+	close(model.gate)
+	c.answer()
+	c.closed(ws.StatusPolicyViolation, "after the end of the input")
 }
 
 // TestCloseCodes leaves with codes of all kinds.
@@ -247,4 +259,31 @@ func heap() uint64 {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// allocated is what has been allocated since the start, bytes.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
+}
+
+// TestManyTinyDocuments sends documents of two bytes, which would be hundreds each in memory.
+func TestManyTinyDocuments(t *testing.T) {
+	s := start(t, hashModel{}, Options{Prefetch: 4, MaxDocuments: 1000})
+	docs := bytes.Repeat([]byte{0x0a, 0x00}, 1<<20)
+	list := append(protowire.AppendVarint([]byte{0x0a}, uint64(len(docs))), docs...)
+	body := append([]byte{0x0a, 0x03, 0x0a, 0x01, 'r'}, append(protowire.AppendVarint([]byte{0x22}, uint64(len(list))), list...)...)
+	before := allocated()
+	c := dial(t, s.address, "/", binary)
+	c.send(ws.OpBinary, body)
+	a := c.answer()
+	if d := a.Header.GetStatus().GetDescription(); a.Header.RequestId != "r" || !strings.Contains(d, "1048576 documents") {
+		t.Errorf("request %q: %q", a.Header.RequestId, d)
+	}
+	if used := allocated() - before; used > 8*uint64(len(body)) {
+		t.Errorf("%d bytes were allocated for a message of %d", used, len(body))
+	}
+	c.end()
+	c.closed(ws.StatusNormalClosure, "")
 }
