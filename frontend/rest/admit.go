@@ -20,6 +20,7 @@ type admission struct {
 	path     string // without percent-escapes
 	declared int    // bytes of the body; -1 when it comes in chunks, 0 for none
 	refused  bool   // headerReceived has refused the body
+	broken   bool   // nothing after it can be trusted to be a request
 	key      *auth.Key
 }
 
@@ -57,6 +58,7 @@ func (s *Server) admitRequest(h *fasthttp.RequestHeader) (a admission, err error
 // admit decides by its header alone whether a request is worth reading.
 func (s *Server) admit(a *admission, h *fasthttp.RequestHeader) (err error) {
 	if err := checkFraming(h); err != nil {
+		a.broken = true
 		return err
 	}
 	if a.path, err = pathOf(h.RequestURI()); err != nil {

@@ -17,7 +17,7 @@ var preferred = [...]string{zstded, gzipped, brotlied, deflated}
 // acceptedCoding chooses the coding of an answer by the fields of Accept-Encoding.
 func acceptedCoding(fields [][]byte) string {
 	var weight [len(preferred)]int // 1 + thousandths; 0 = not named
-	other, plain := 0, 1000+1      // of "*" and of identity
+	other, plain := 0, 0           // of "*" and of identity
 	for _, field := range fields {
 		for part := range bytes.SplitSeq(field, []byte{','}) {
 			name, params, _ := bytes.Cut(part, []byte{';'})
@@ -39,8 +39,8 @@ func acceptedCoding(fields [][]byte) string {
 		}
 	}
 	best, coding := 1, identity
-	if plain <= 1000 { // named with less than everything
-		best = plain
+	if plain > 0 { // what is liked as much as the plain answer is smaller
+		best = max(1, plain-1)
 	}
 	for i, w := range weight {
 		if w == 0 {

@@ -9,8 +9,12 @@ import (
 )
 
 // checkFraming refuses what two servers could read as different requests, and what fasthttp lets through: a length
-// stated twice over, line breaks without a carriage return, header lines that go on in the next line, and spaces in names.
+// stated twice over, line breaks without a carriage return, header lines that go on in the
+// next line, spaces in names, and other versions of HTTP.
 func checkFraming(h *fasthttp.RequestHeader) error {
+	if version := string(h.Protocol()); version != "HTTP/1.1" && version != "HTTP/1.0" {
+		return fault.New(fault.Malformed, "the protocol is %s; HTTP/1.1 and HTTP/1.0 are spoken here", version)
+	}
 	raw := h.RawHeaders()
 	length, coding := false, false
 	for len(raw) > 0 {

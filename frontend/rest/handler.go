@@ -47,9 +47,9 @@ func (x *exchange) answer() {
 	var err error
 	x.admission, err = x.s.admitRequest(h)
 	switch {
-	case isUpgrade(h) && checkFraming(h) == nil:
+	case isUpgrade(h) && !x.broken:
 		x.upgrade()
-	case x.s.o.CORS && isPreflight(h):
+	case x.s.o.CORS && isPreflight(h) && !x.broken:
 		x.preflight()
 	case err != nil:
 		x.refuse(err)
@@ -77,7 +77,7 @@ func (x *exchange) end() {
 			x.c.unread.Store(true)
 		}
 	}
-	if x.c != nil && x.c.old() {
+	if x.broken || x.c != nil && x.c.old() {
 		x.ctx.SetConnectionClose()
 	}
 	if e := x.s.o.Log.Debug(); e.Enabled() {
