@@ -19,7 +19,8 @@ import (
 	"clipd/frontend/jina/pb"
 )
 
-// TestBadMessages sends what is no request, and sees the end that says why.
+// TestBadMessages sends what is no request, and sees the end that says why. (Too large is 1011 to a client of binary
+// messages; endingOf says why.)
 func TestBadMessages(t *testing.T) {
 	s := start(t, hashModel{}, Options{Prefetch: 4, MaxMessage: 1000, MaxDocuments: 5})
 	check := func(line string, op ws.OpCode, payload string, code ws.StatusCode, reason string) {
@@ -33,7 +34,8 @@ func TestBadMessages(t *testing.T) {
 	check(binary, ws.OpBinary, "\x00\x00", ws.StatusInvalidFramePayloadData, "DataRequestProto")
 	check(binary, ws.OpText, "hello", ws.StatusUnsupportedData, "text message in the subprotocol bytes")
 	check(binary, ws.OpText, "\x00", ws.StatusUnsupportedData, "text message in the subprotocol bytes")
-	check(binary, ws.OpBinary, strings.Repeat("x", 1001), ws.StatusMessageTooBig, "1001 bytes or more; at most 1000")
+	check(binary, ws.OpBinary, strings.Repeat("x", 1001), ws.StatusInternalServerError, "1001 bytes or more; at most 1000")
+	check(text, ws.OpText, strings.Repeat("x", 1001), ws.StatusMessageTooBig, "1001 bytes or more; at most 1000")
 	check(text, ws.OpBinary, "{}", ws.StatusUnsupportedData, "binary message")
 }
 
@@ -98,7 +100,7 @@ func TestBrokenFrames(t *testing.T) {
 	raw(ws.StatusProtocolError, "masked", "\x82\x01\x00")
 	raw(ws.StatusProtocolError, "op code", "GET / HTTP/1.1\r\n\r\n") // as a frame: 'G' has op code 7
 	raw(ws.StatusProtocolError, "most significant bit", "\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00")
-	raw(ws.StatusMessageTooBig, fmt.Sprintf("%d bytes", int64(math.MaxInt64)), "\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00")
+	raw(ws.StatusInternalServerError, fmt.Sprintf("%d bytes", int64(math.MaxInt64)), "\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00")
 	check(ws.StatusProtocolError, "op code", ws.NewFrame(0x3, true, nil))
 	check(ws.StatusProtocolError, "op code", ws.NewFrame(0xb, true, nil))
 	check(ws.StatusProtocolError, "rsv", ws.Frame{Header: ws.Header{Fin: true, Rsv: 4, OpCode: ws.OpBinary, Length: 1}, Payload: []byte{0}})
@@ -106,7 +108,7 @@ func TestBrokenFrames(t *testing.T) {
 	check(ws.StatusProtocolError, "non-continuation", ws.NewFrame(ws.OpBinary, false, []byte{0}), ws.NewFrame(ws.OpBinary, true, []byte{0}))
 	check(ws.StatusProtocolError, "control frame", ws.NewFrame(ws.OpPing, true, make([]byte, 126)))
 	check(ws.StatusProtocolError, "control frame", ws.NewFrame(ws.OpPing, false, nil))
-	check(ws.StatusMessageTooBig, "1200 bytes or more",
+	check(ws.StatusInternalServerError, "1200 bytes or more",
 		ws.NewFrame(ws.OpBinary, false, make([]byte, 600)), ws.NewFrame(ws.OpContinuation, true, make([]byte, 600)))
 
 	model := newGateModel()

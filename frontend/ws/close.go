@@ -27,16 +27,16 @@ const (
 	closeTimeout = 5 * time.Second
 )
 
-// endingOf is how a connection ends because of an error. A message that cannot be taken has the code that RFC 6455 has for
-// what is wrong with it. For everything else, being overloaded, not ready, too slow, not allowed, a client of binary
-// messages gets 1011: it is clip_client, which raises ConnectionError with the reason for that code alone. For any other
-// it raises a bare asyncio.CancelledError, which says nothing and which `except Exception` does not catch. Others get the
-// code of the fault, such as 1013, try again later.
+// endingOf is how a connection ends because of an error. A message that is none has the code that RFC 6455 has for what is
+// wrong with it. For everything else, too large, overloaded, not ready, too slow, not allowed, a client of binary messages
+// gets 1011: it is clip_client, which raises ConnectionError with the reason for that code alone. For any other it raises a
+// bare asyncio.CancelledError, which says nothing and which `except Exception` does not catch. Others get the code of the
+// fault, such as 1009, too big, or 1013, try again later.
 func endingOf(binary bool, err error) ending {
 	f := fault.Of(err)
 	code, reason := f.Close()
 	switch f.Code {
-	case fault.Malformed, fault.Invalid, fault.MediaType, fault.TooLarge:
+	case fault.Malformed, fault.Invalid, fault.MediaType:
 	default:
 		if binary {
 			code = int(ws.StatusInternalServerError)

@@ -145,8 +145,8 @@ func TestBombs(t *testing.T) {
 	}
 	// Buffers grow by doubling: all of them together are twice the last one, which may be twice the limit.
 	const limitBytes = 8 << 20
-	check(ws.StatusMessageTooBig, "8388609 bytes or more", Options{MaxMessage: limitBytes}, 5*limitBytes)
-	check(ws.StatusMessageTooBig, "max_inflight_bytes", Options{Bytes: limit.NewBytes(limitBytes)}, 5*limitBytes)
+	check(ws.StatusInternalServerError, "8388609 bytes or more", Options{MaxMessage: limitBytes}, 5*limitBytes)
+	check(ws.StatusInternalServerError, "max_inflight_bytes", Options{Bytes: limit.NewBytes(limitBytes)}, 5*limitBytes)
 
 	s := start(t, hashModel{}, Options{Prefetch: 4})
 	c := dial(t, s.address, "/", binary, deflate)

@@ -58,7 +58,7 @@ func TestAnswersBeforeFailure(t *testing.T) {
 	if a := c.answer(); a.Header.Status != nil {
 		t.Error(a.Header.Status)
 	}
-	c.closed(ws.StatusMessageTooBig, "max_inflight_bytes")
+	c.closed(ws.StatusInternalServerError, "max_inflight_bytes")
 }
 
 // TestHoldsBackTheClose shows that the end comes late after a failed answer, or when the client leaves. (That it comes at
