@@ -3,6 +3,7 @@
 package frontend
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"strings"
@@ -43,6 +44,7 @@ func (s *Server) newGRPC() *grpc.Server {
 		grpc.MaxRecvMsgSize(int(min(limits.MaxMessageBytes, math.MaxInt32))),
 		grpc.MaxSendMsgSize(math.MaxInt32),
 		grpc.ChainStreamInterceptor(s.endWhenClosing),
+		grpc.ConnectionTimeout(cmp.Or(limits.HeaderTimeout, door.DefaultHandshakeTimeout)),
 		grpc.InitialWindowSize(flowWindow), grpc.InitialConnWindowSize(flowWindow),
 		// clip_client pings after 10 s of silence; a stricter policy would cut its quiet streams.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 2 * time.Second, PermitWithoutStream: true}),

@@ -126,6 +126,20 @@ func (s *Server) SetUnready() { s.setHealth(healthpb.HealthCheckResponse_NOT_SER
 // Failed gets the error of a listener that broke.
 func (s *Server) Failed() <-chan error { return s.failed }
 
+// handOutTime is how long connections that were accepted just before the end have to say what they want.
+const handOutTime = 500 * time.Millisecond
+
+// drainDoors frees the ports, and waits a little until every connection that was accepted is with its server.
+func (s *Server) drainDoors(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, handOutTime)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, d := range s.doors {
+		wg.Go(func() { d.Drain(ctx) })
+	}
+	wg.Wait()
+}
+
 // closeTime is how long Close waits for what is under way.
 const closeTime = time.Second
 
@@ -149,6 +163,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		left := time.Until(deadline)
 		defer time.AfterFunc(left-left/5, s.gateway.Stop).Stop()
 	}
+	s.drainDoors(ctx)
 	var wg sync.WaitGroup
 	errs := make([]error, 2+len(s.rest))
 	if s.grpc != nil {

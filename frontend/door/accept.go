@@ -22,7 +22,7 @@ func (d *Door) accept() {
 		c, err := d.inner.Accept()
 		if err != nil {
 			select {
-			case <-d.closing:
+			case <-d.draining:
 				return
 			default:
 			}
@@ -38,7 +38,7 @@ func (d *Door) accept() {
 			wait = min(max(2*wait, minWait), maxWait)
 			timer := time.NewTimer(wait)
 			select {
-			case <-d.closing:
+			case <-d.draining:
 				timer.Stop()
 				return
 			case <-timer.C:

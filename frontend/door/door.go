@@ -52,9 +52,11 @@ type Door struct {
 	grpc, http *listener
 	turned     turnedAway
 
-	closing chan struct{} // closed by Close
-	closed  sync.Once
-	running sync.WaitGroup // the accept loop and the connections in undecided
+	draining  chan struct{} // closed by Drain and Close: nothing more is accepted
+	drainOnce sync.Once
+	closing   chan struct{} // closed by Close
+	closed    sync.Once
+	running   sync.WaitGroup // the accept loop and the connections in undecided
 
 	mu        sync.Mutex
 	undecided map[net.Conn]struct{} // accepted and not handed out; nil once the door is closed
@@ -91,7 +93,7 @@ func open(o Options, inner net.Listener) (*Door, error) {
 	if o.TLS != nil {
 		o.TLS = offer(o.TLS, o.protocols())
 	}
-	d := &Door{o: o, inner: inner, closing: make(chan struct{}), undecided: map[net.Conn]struct{}{}}
+	d := &Door{o: o, inner: inner, draining: make(chan struct{}), closing: make(chan struct{}), undecided: map[net.Conn]struct{}{}}
 	d.turned.slots = make(chan struct{}, maxTurnedAway)
 	d.grpc, d.http = newListener(d, o.GRPC), newListener(d, o.HTTP)
 	d.running.Add(1)
@@ -111,6 +113,32 @@ func (d *Door) GRPC() net.Listener { return d.grpc }
 // HTTP gives the HTTP/1.1 connections, for fasthttp.Server.Serve. When HTTP is not let in it is closed from the start.
 func (d *Door) HTTP() net.Listener { return d.http }
 
+// Drain frees the port. The connections that it had accepted are handed out still: Drain returns when that is done, or
+// when ctx has ended. A server that shuts down calls it first, so that no caller who got in finds the door shut.
+func (d *Door) Drain(ctx context.Context) error {
+	err := d.stopAccepting()
+	handedOut := make(chan struct{})
+	go func() {
+		d.running.Wait()
+		close(handedOut)
+	}()
+	select {
+	case <-handedOut:
+	case <-ctx.Done():
+	}
+	return err
+}
+
+func (d *Door) stopAccepting() (err error) {
+	d.drainOnce.Do(func() {
+		close(d.draining)
+		if err = d.inner.Close(); errors.Is(err, net.ErrClosed) {
+			err = nil
+		}
+	})
+	return err
+}
+
 // Close frees the port and closes the connections that have not been handed out. Those that have live on and are
 // counted until they are closed. It returns when nothing of the door runs any more.
 func (d *Door) Close() error {
@@ -123,9 +151,7 @@ func (d *Door) Close() error {
 func (d *Door) shut() (err error) {
 	d.closed.Do(func() {
 		close(d.closing)
-		if err = d.inner.Close(); errors.Is(err, net.ErrClosed) {
-			err = nil
-		}
+		err = d.stopAccepting()
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		for c := range d.undecided {

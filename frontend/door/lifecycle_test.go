@@ -66,6 +66,41 @@ func TestCloseLeavesHandedOutAlone(t *testing.T) {
 	s.stop()
 }
 
+// TestDrainHandsOutWhatWasAccepted shows that a caller who connected before the end is served, and nobody after.
+func TestDrainHandsOutWhatWasAccepted(t *testing.T) {
+	defer noLeak(t)()
+	s := serve(t, Options{GRPC: true, HTTP: true})
+	web, silent := s.dial(), s.dial()
+	eventually(t, "not all connections are there", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.undecided) == 2
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	drained := make(chan error, 1)
+	go func() { drained <- s.Drain(ctx) }()
+	eventually(t, "the port is still open", func() bool {
+		c, err := net.Dial("tcp", s.port())
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	io.WriteString(web, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nab")
+	if _, got := readAnswer(t, web); got != "you said ab" {
+		t.Errorf("a request on a connection that was accepted: %q", got)
+	}
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+	s.Door.Close()
+	expectClosed(t, silent)
+	web.Close()
+	silent.Close()
+	s.stop()
+}
+
 // TestServersCloseTheDoor stops the servers one after the other, as they do it themselves.
 func TestServersCloseTheDoor(t *testing.T) {
 	s := serve(t, Options{GRPC: true, HTTP: true})
