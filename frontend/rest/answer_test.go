@@ -2,7 +2,9 @@ package rest
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"image/png"
 	"io"
 	"strings"
 	"testing"
@@ -122,6 +124,17 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	}
 	if document.OpenAPI != "3.1.0" || document.Info.Title != "My <title>" || document.Info.Description != "My description" || document.Info.Version != "test" {
 		t.Errorf("%+v", document)
+	}
+}
+
+// TestExamples: what the page offers to send is a picture that everyone can read.
+func TestExamples(t *testing.T) {
+	content, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(dot, "data:image/png;base64,"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := png.Decode(bytes.NewReader(content)); err != nil || p.Bounds().Dx() != 8 {
+		t.Errorf("the picture of the examples: %v", err)
 	}
 }
 

@@ -38,6 +38,9 @@ func (x *exchange) readBody() ([]byte, error) {
 		return nil, err
 	}
 	x.read = true
+	if x.c != nil {
+		x.c.SetReadDeadline(time.Time{}) // what waits for the next request sets its own
+	}
 	if coding == identity {
 		return raw, nil
 	}

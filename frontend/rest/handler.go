@@ -21,6 +21,7 @@ type exchange struct {
 	read      bool   // the body has been read to its end
 	taken     int64  // bytes of the budget
 	requestID string // once the body is parsed
+	asked     string // the body's endpoint, likewise
 }
 
 const jsonType = "application/json"
@@ -65,6 +66,10 @@ func (x *exchange) answer() {
 // end completes an answer.
 func (x *exchange) end() {
 	x.s.o.Bytes.Give(x.taken)
+	defer x.log()
+	if x.ctx.Hijacked() {
+		return
+	}
 	header := &x.ctx.Response.Header
 	header.Set("X-Content-Type-Options", "nosniff")
 	if x.s.o.CORS && len(x.ctx.Request.Header.Peek(fasthttp.HeaderOrigin)) > 0 && len(header.Peek("Access-Control-Allow-Origin")) == 0 {
@@ -77,9 +82,22 @@ func (x *exchange) end() {
 			x.c.unread.Store(true)
 		}
 	}
-	if x.broken || x.c != nil && x.c.old() {
+	if x.broken || x.c != nil && x.c.old() || x.s.draining() {
 		x.ctx.SetConnectionClose()
 	}
+}
+
+// draining reports whether callers shall find another server for their next request.
+func (s *Server) draining() bool {
+	select {
+	case <-s.o.Gateway.Draining():
+		return true
+	default:
+		return false
+	}
+}
+
+func (x *exchange) log() {
 	if e := x.s.o.Log.Debug(); e.Enabled() {
 		e.Bytes("method", x.ctx.Method()).Str("path", x.path).Int("status", x.ctx.Response.StatusCode()).
 			Int("bytes", len(x.ctx.Response.Body())).Dur("took", time.Since(x.began)).Str("key", x.key.Name()).Msg("http")

@@ -111,13 +111,13 @@ func examples(r *route) object {
 		}}}}}
 	}
 	return object{
-		"texts":   object{"summary": "Two texts", "value": object{"data": []object{{"text": "First do it"}, {"text": "then do it right"}}}},
-		"picture": object{"summary": "A picture", "value": object{"data": []object{{"uri": dot}}, "parameters": object{"drop_image_content": true}}},
+		"texts":        object{"summary": "Two texts", "value": object{"data": []object{{"text": "First do it"}, {"text": "then do it right"}}}},
+		"with_picture": object{"summary": "A picture", "value": object{"data": []object{{"uri": dot}}, "parameters": object{"drop_image_content": true}}},
 	}
 }
 
 // dot is a picture of 8 x 8 red pixels.
-const dot = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGP4z8CAFWEXHbQSACj/P8Fu7N9hAAAAAElFTkSuQmCC"
+const dot = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR42mP4z8CAFTEMLQkAKP8/wc53yE8AAAAASUVORK5CYII="
 
 func ref(name string) object { return object{"$ref": "#/components/schemas/" + name} }
 

@@ -36,7 +36,7 @@ func (x *exchange) post() {
 		return
 	}
 	header := r.Proto.Header
-	x.requestID = header.RequestId
+	x.requestID, x.asked = header.RequestId, header.GetExecEndpoint()
 	if endpoint := x.route.endpointOf(x.path); endpoint != "" {
 		header.ExecEndpoint = &endpoint
 	}
@@ -128,6 +128,9 @@ func returnsDocuments(endpoint string) bool {
 func (x *exchange) endpoint() string {
 	if endpoint := x.route.endpointOf(x.path); endpoint != "" {
 		return endpoint
+	}
+	if x.asked != "" {
+		return x.asked
 	}
 	return "/"
 }
