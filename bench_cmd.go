@@ -1,128 +1,235 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc"
 
 	"clipd/bench"
-	"clipd/engine"
 )
 
+// benchFlags are what the command line of a load says.
+type benchFlags struct {
+	load     bench.Load
+	target   bench.TargetOptions
+	batches  []int
+	clients  []int
+	pictures []string
+	headers  []string
+	arrival  string
+	rounds   int
+	scenario string
+	bulk     int
+	bulks    int
+	factor   float64
+	out      benchOutput
+}
+
 func newBench() *cobra.Command {
-	load := bench.Load{}
-	var asJSON bool
+	b := &benchFlags{}
 	cmd := &cobra.Command{
 		Use:   "bench SERVER",
-		Short: "Measure a server, or a runtime without one",
-		Long: `Sends a server (clipd or CLIP-as-service, over gRPC) the same encoded requests again and again: each client waits for its
-answer before it sends the next request. "clipd bench raw" runs a model's lanes without a server, which is what a
-server's figure is to be compared with.`,
-		Example: `  clipd bench grpc://127.0.0.1:51000 --kind text --clients 8 --batch 1
+		Short: "Load a server and measure it; or a runtime without one",
+		Long: `Loads a server with requests that were encoded before and measures throughput and latency.
+
+SERVER is grpc://, grpcs://, http://, https://, ws:// or wss:// with Jina's protocol (clipd, CLIP-as-service), or
+http(s)://host:port/v1/embeddings with OpenAI's (clipd, infinity).
+
+By default each client waits for its answer before it sends its next request (a closed loop). With --arrival constant
+or poisson requests are due at --rate a second whether or not earlier ones are answered, and latencies count from when a
+request was due. Lists for --batch and --clients give a table. --scenario fairness measures the latency of single texts
+alone and beside a client that sends batches of 256 without pause; --scenario overload finds the best throughput and
+offers twice that. The exit code is 1 when nothing was answered.`,
+		Example: `  clipd bench grpc://127.0.0.1:51000 --batch 1,8,32 --clients 1,8
+  clipd bench http://127.0.0.1:51000 --kind image --picture 640x480,1920x1080.png --rounds 3
+  clipd bench grpc://127.0.0.1:51000 --arrival poisson --rate 200 --duration 30s
+  clipd bench http://127.0.0.1:7997/embeddings --model ViT-B-32 --clients 8
+  clipd bench grpc://127.0.0.1:51000 --scenario overload
   clipd bench raw --model-path vit-b-32 --kind text --batch 8,32`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkLoad(load); err != nil {
+			t, err := b.parse(cmd, args[0])
+			if err != nil {
 				return err
 			}
-			r, err := load.Run(cmd.Context(), func() (*grpc.ClientConn, error) { return dial(args[0]) })
-			if err != nil {
+			if err := b.run(cmd.Context(), cmd.OutOrStdout(), t, args[0]); err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			if asJSON || !isTerminal(os.Stdout) {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
-			}
-			printLoad(cmd.OutOrStdout(), r)
 			return nil
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&load.Kind, "kind", "text", "text, image or mixed")
-	f.IntVar(&load.Clients, "clients", 8, "clients at a time, each with a connection of its own")
-	f.IntVar(&load.Batch, "batch", 1, "documents in a request")
-	f.DurationVar(&load.Duration, "duration", 10*time.Second, "how long to measure")
-	f.DurationVar(&load.Warmup, "warmup", 3*time.Second, "how long to load before that")
-	f.IntVar(&load.Width, "width", 640, "width of the pictures")
-	f.IntVar(&load.Height, "height", 480, "height of the pictures")
-	f.Uint64Var(&load.Seed, "seed", 1, "of captions and pictures")
-	f.BoolVar(&asJSON, "json", false, "print JSON on a terminal too")
+	b.addFlags(cmd)
 	cmd.AddCommand(newBenchRaw())
 	return cmd
 }
 
-func checkLoad(l bench.Load) error {
-	switch {
-	case l.Kind != "text" && l.Kind != "image" && l.Kind != "mixed":
-		return fmt.Errorf("--kind is %q; it must be text, image or mixed", l.Kind)
-	case l.Clients < 1 || l.Batch < 1:
-		return fmt.Errorf("--clients %d and --batch %d must be at least 1", l.Clients, l.Batch)
-	case l.Duration <= 0 || l.Width < 1 || l.Height < 1:
-		return fmt.Errorf("--duration %v, --width %d and --height %d must be above 0", l.Duration, l.Width, l.Height)
+func (b *benchFlags) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	addMaterial(cmd, &b.load.Material, &b.pictures)
+	f.StringVar(&b.load.Kind, "kind", "text", "text, image or mixed")
+	f.IntSliceVar(&b.clients, "clients", []int{8}, "clients at a time, each with a connection of its own; a list gives a table")
+	f.IntSliceVar(&b.batches, "batch", []int{1}, "texts or pictures in a request; a list gives a table")
+	f.StringVar(&b.arrival, "arrival", "closed", "closed, constant or poisson")
+	f.Float64Var(&b.load.Rate, "rate", 0, "requests a second that are due with --arrival constant or poisson")
+	f.IntVar(&b.load.MaxUnderWay, "max-under-way", 1024, "most requests under way with --arrival constant or poisson")
+	f.DurationVar(&b.load.Duration, "duration", 10*time.Second, "how long to measure")
+	f.DurationVar(&b.load.Warmup, "warmup", 3*time.Second, "how long to load before that")
+	f.DurationVar(&b.load.Timeout, "timeout", time.Minute, "of one request; it counts as failed after that")
+	f.IntVar(&b.rounds, "rounds", 1, "how often to measure everything; medians are shown")
+	f.StringVar(&b.scenario, "scenario", "", "fairness or overload")
+	f.IntVar(&b.bulk, "bulk", 256, "fairness: texts in a request of the large client")
+	f.IntVar(&b.bulks, "bulk-clients", 1, "fairness: large clients")
+	f.DurationVar(&b.load.Fill, "fill", 0, "open loop: load at most this long before the warm-up, until the server refuses something (overload: 1m)")
+	f.Float64Var(&b.factor, "factor", 2, "overload: how many times the best throughput to offer")
+	f.StringVar(&b.target.API, "api", "", "jina or openai (default: openai for a path that ends in /embeddings)")
+	f.StringVar(&b.target.Model, "model", "", "model to ask for, with OpenAI's API")
+	f.BoolVar(&b.target.JSON, "json-messages", false, "WebSocket: JSON in text messages instead of protobuf")
+	f.StringArrayVar(&b.headers, "header", nil, "name=value, sent with every request (repeatable)")
+	f.StringVar(&b.target.Credential, "credential", os.Getenv("CLIP_AUTH_TOKEN"), "value of the header Authorization (default: $CLIP_AUTH_TOKEN)")
+	f.Lookup("credential").DefValue = ""
+	f.BoolVar(&b.target.Insecure, "insecure", false, "take any TLS certificate")
+	b.out.addFlags(cmd)
+}
+
+// addMaterial adds the flags that say what the inputs are.
+func addMaterial(cmd *cobra.Command, m *bench.Material, pictures *[]string) {
+	f := cmd.Flags()
+	f.StringVar(&m.Texts, "texts", "caption", "caption (about ten words), short, long, or a file with a text on each line")
+	f.StringSliceVar(pictures, "picture", []string{"640x480"}, "sizes, such as 640x480 or 640x480.png, files or folders; taken in turn")
+	f.Uint64Var(&m.Seed, "seed", 1, "of texts, pictures and arrivals")
+}
+
+func parsePictures(m *bench.Material, pictures []string) error {
+	for _, s := range pictures {
+		p, err := bench.ParsePicture(s)
+		if err != nil {
+			return fmt.Errorf("--picture: %w", err)
+		}
+		m.Pictures = append(m.Pictures, p)
 	}
 	return nil
 }
 
-func printLoad(w io.Writer, r *bench.Result) {
-	fmt.Fprintf(w, "%s, %d clients × %d: %.1f items/s\n", r.Kind, r.Clients, r.Batch, r.ItemsPerSec)
-	fmt.Fprintf(w, "latency of a request, ms: p50 %.2f  p90 %.2f  p99 %.2f  max %.2f\n", r.P50, r.P90, r.P99, r.Max)
-	fmt.Fprintf(w, "%d requests in %.0f s, %d failed\n", r.Requests, r.Seconds, r.Failed)
-	if r.FirstError != "" {
-		fmt.Fprintf(w, "first error: %s\n", r.FirstError)
+// parse reads what flags and arguments say in words.
+func (b *benchFlags) parse(cmd *cobra.Command, address string) (bench.Target, error) {
+	var err error
+	if b.load.Arrival, err = bench.ParseArrival(b.arrival); err != nil {
+		return nil, fmt.Errorf("--arrival: %w", err)
+	}
+	set := cmd.Flags().Changed
+	if set("rate") && b.load.Arrival == bench.Closed && b.scenario == "" {
+		return nil, fmt.Errorf("--rate %v has no meaning in a closed loop; add --arrival constant or poisson", b.load.Rate)
+	}
+	if b.rounds < 1 {
+		return nil, fmt.Errorf("--rounds is %d; it must be at least 1", b.rounds)
+	}
+	switch b.scenario {
+	case "":
+	case "fairness":
+		b.setDefault(set, "clients", &b.clients, 1)
+	case "overload":
+		b.setDefault(set, "clients", &b.clients, 8, 16, 32)
+		b.setDefault(set, "batch", &b.batches, 8)
+		if !set("max-under-way") {
+			b.load.MaxUnderWay = 4096 // more than a server queues, or it would never refuse
+		}
+		if !set("fill") {
+			b.load.Fill = time.Minute
+		}
+	default:
+		return nil, fmt.Errorf("--scenario is %q; it must be fairness or overload", b.scenario)
+	}
+	if b.scenario != "" && len(b.batches) != 1 {
+		return nil, fmt.Errorf("--scenario %s takes one batch size; --batch has %d", b.scenario, len(b.batches))
+	}
+	if b.scenario == "fairness" && len(b.clients) != 1 {
+		return nil, fmt.Errorf("--scenario fairness takes one number of clients; --clients has %d", len(b.clients))
+	}
+	if err := parsePictures(&b.load.Material, b.pictures); err != nil {
+		return nil, err
+	}
+	for _, s := range b.headers {
+		h, err := bench.ParseHeader(s)
+		if err != nil {
+			return nil, fmt.Errorf("--header: %w", err)
+		}
+		b.target.Headers = append(b.target.Headers, h)
+	}
+	if err := b.out.check(); err != nil {
+		return nil, err
+	}
+	return bench.ParseTarget(address, b.target)
+}
+
+// setDefault gives a list what a scenario wants when the flag was not given.
+func (b *benchFlags) setDefault(set func(string) bool, name string, list *[]int, values ...int) {
+	if !set(name) {
+		*list = values
 	}
 }
 
-func newBenchRaw() *cobra.Command {
-	t := &target{}
-	var kind string
-	var batches []int
-	var lanes, threads int
-	var duration, warmup time.Duration
-	cmd := &cobra.Command{
-		Use:   "raw",
-		Short: "Measure a model's lanes in this process, with inputs ready in memory",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := t.loadOptions(engine.Options{})
-			if err != nil {
-				return err
-			}
-			o.LaneCount, o.Threads = lanes, threads
-			m, err := engine.Open(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			defer m.Close()
-			for _, b := range batches {
-				if b < 1 {
-					return fmt.Errorf("--batch %d must be at least 1", b)
-				}
-				r, err := bench.Raw(cmd.Context(), m, kind, b, warmup, duration, 1)
-				if err != nil {
-					return err
-				}
-				if !isTerminal(os.Stdout) {
-					if err := json.NewEncoder(cmd.OutOrStdout()).Encode(r); err != nil {
-						return err
-					}
-					continue
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s, batch %3d, %d lanes: %8.1f items/s, %.2f ms a batch\n", r.Kind, r.Batch, r.Lanes, r.ItemsPerSec, r.MeanMS)
-			}
-			return nil
-		},
+// run measures and writes what came out.
+func (b *benchFlags) run(ctx context.Context, w io.Writer, t bench.Target, address string) error {
+	line := newProgressLine(os.Stderr)
+	defer line.clear()
+	b.out.begin(w, line, address)
+	if b.scenario == "" {
+		sweep := bench.Sweep{Load: b.load, Batches: b.batches, Clients: b.clients, Rounds: b.rounds, Status: line.show,
+			Each: func(r *bench.Result) { b.out.line(r) }}
+		cells, silent := sweep.Run(ctx, t)
+		if cells == nil {
+			return silent
+		}
+		medians := make([]*bench.Result, len(cells))
+		for i, c := range cells {
+			medians[i] = c.Median
+		}
+		return errors.Join(b.out.end(cells, func(w io.Writer) error { return bench.WriteTable(w, medians) }), silent)
 	}
-	t.addModelFlags(cmd)
-	f := cmd.Flags()
-	f.StringVar(&kind, "kind", "text", "text or image")
-	f.IntSliceVar(&batches, "batch", []int{1, 8, 32}, "batch sizes to measure")
-	f.IntVar(&lanes, "lanes", 0, "lanes (0: as the server chooses)")
-	f.IntVar(&threads, "threads", 0, "threads of all lanes (0: one for each core)")
-	f.DurationVar(&duration, "duration", 5*time.Second, "how long to measure each")
-	f.DurationVar(&warmup, "warmup", 2*time.Second, "how long to run before that")
-	return cmd
+	var rounds []scenarioResult
+	for n := 1; n <= b.rounds; n++ {
+		r, err := b.scenarioRound(ctx, t, n, line)
+		if err != nil {
+			return err
+		}
+		rounds = append(rounds, r)
+		b.out.line(r)
+	}
+	return b.out.end(rounds, func(w io.Writer) error {
+		for _, r := range rounds {
+			if err := r.WriteTable(w); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// scenarioResult is what one round of a scenario gives.
+type scenarioResult interface {
+	WriteTable(w io.Writer) error
+}
+
+func (b *benchFlags) scenarioRound(ctx context.Context, t bench.Target, round int, line *progressLine) (scenarioResult, error) {
+	l := b.load
+	l.Batch, l.Clients = b.batches[0], b.clients[0]
+	if b.scenario == "fairness" {
+		r, err := bench.Fairness{Load: l, Bulk: b.bulk, BulkClients: b.bulks, Status: line.show}.Run(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		r.Round = round
+		return r, nil
+	}
+	r, err := bench.Overload{Load: l, Sweep: b.clients, Factor: b.factor, Status: line.show}.Run(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	r.Round = round
+	return r, nil
 }

@@ -2,194 +2,224 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/mem"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/structpb"
-
-	"clipd/frontend/jina"
-	"clipd/frontend/jina/pb"
 )
 
-// Load describes a closed loop: each client sends its next request when the last one is answered.
+// Load says what is sent to a server.
 type Load struct {
-	Kind     string // "text", "image" or "mixed"
-	Clients  int
-	Batch    int // documents in a request
-	Warmup   time.Duration
-	Duration time.Duration
-	Width    int // of the pictures
-	Height   int
-	Seed     uint64
+	Material
+	Arrival     Arrival
+	Rate        float64       // open loop: requests a second
+	Clients     int           // closed loop: clients, each with a connection of its own; open loop: connections to begin with
+	Batch       int           // items in a request
+	MaxUnderWay int           // open loop: the most requests under way; 0: 1024
+	Warmup      time.Duration // loaded, but not measured
+	Duration    time.Duration // measured
+	Fill        time.Duration // open loop: load at most this long before the warm-up, until the server refuses something
+	Timeout     time.Duration // of one request; it fails after that; 0: 5 minutes
+	// Progress is called a few times a second, when it is not nil.
+	Progress func(Progress)
 }
 
-// Result is what a load saw after its warm-up.
-type Result struct {
-	Kind          string  `json:"kind"`
-	Clients       int     `json:"clients"`
-	Batch         int     `json:"batch"`
-	Seconds       float64 `json:"seconds"`
-	Requests      int64   `json:"requests"`
-	Failed        int64   `json:"failed"`
-	ItemsPerSec   float64 `json:"items_per_second"`
-	P50, P90, P99 float64 // of a request's latency, milliseconds
-	Max           float64
-	FirstError    string `json:"first_error,omitempty"`
+// Progress is how far a load is.
+type Progress struct {
+	Elapsed, Of               time.Duration // the warm-up counts in
+	Answered, Refused, Failed int64         // requests
+	ItemsPerSec               float64       // since the last call
 }
 
-// rawCodec sends requests that were encoded before the run, so that the load costs next to nothing, and keeps
-// answers as bytes.
-type rawCodec struct{}
+// Bounds and defaults.
+const (
+	defaultUnderWay = 1024
+	defaultTimeout  = 5 * time.Minute
+	progressEvery   = 250 * time.Millisecond
+	shards          = 8 // tallies, so that clients do not wait for each other
+)
 
-func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
-	return mem.BufferSlice{mem.SliceBuffer(v.([]byte))}, nil
+func (l Load) withDefaults() Load {
+	if l.MaxUnderWay <= 0 {
+		l.MaxUnderWay = defaultUnderWay
+	}
+	if l.Timeout <= 0 {
+		l.Timeout = defaultTimeout
+	}
+	return l
 }
 
-func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
-	*v.(*[]byte) = data.Materialize()
+// Check returns what is wrong with the load.
+func (l Load) Check() error {
+	switch {
+	case l.Kind != "text" && l.Kind != "image" && l.Kind != "mixed":
+		return fmt.Errorf("kind %q is not text, image or mixed", l.Kind)
+	case l.Kind != "text" && len(l.Pictures) == 0:
+		return fmt.Errorf("kind %s needs a picture, such as 640x480", l.Kind)
+	case l.Clients < 1 || l.Batch < 1:
+		return fmt.Errorf("%d clients and a batch of %d: both must be at least 1", l.Clients, l.Batch)
+	case l.Duration <= 0 || l.Warmup < 0 || l.Fill < 0:
+		return fmt.Errorf("a duration of %v and a warm-up of %v: the duration must be above 0, the warm-up not below", l.Duration, l.Warmup)
+	case l.Arrival != Closed && !(l.Rate > 0 && l.Rate <= 1e6):
+		return fmt.Errorf("%v arrivals need a rate above 0 and at most a million requests a second; it is %v", l.Arrival, l.Rate)
+	}
 	return nil
 }
 
-func (rawCodec) Name() string { return "proto" }
+// underWay is the most items that the server can have at a time.
+func (l Load) underWay() int {
+	if l.Arrival == Closed {
+		return l.Clients * l.Batch
+	}
+	return l.MaxUnderWay * l.Batch
+}
 
-// requests encodes the requests that the clients send in turn.
-func (l Load) requests() ([][]byte, error) {
-	count := max(64/l.Batch, 4) * min(l.Clients, 8)
-	documents := count * l.Batch
-	var texts []string
-	var pictures [][]byte
-	if l.Kind != "image" {
-		texts = Captions(documents, l.Seed)
+// encode makes the requests that are sent in turn.
+func (l Load) encode(t Target, items []Item) ([][]byte, error) {
+	if l.Kind == "mixed" && !t.Mixed() {
+		items = apart(items, l.Batch)
 	}
-	if l.Kind != "text" {
-		pictures = Pictures(min(documents, 24), l.Width, l.Height, l.Seed)
-	}
-	encoded := make([][]byte, count)
-	for r := range encoded {
-		docs := make([]*pb.DocumentProto, l.Batch)
-		for i := range docs {
-			n := r*l.Batch + i
-			docs[i] = &pb.DocumentProto{Id: jina.NewID()}
-			if l.Kind == "text" || l.Kind == "mixed" && n%2 == 0 {
-				docs[i].Content = &pb.DocumentProto_Text{Text: texts[n]}
-			} else {
-				docs[i].Content = &pb.DocumentProto_Blob{Blob: pictures[n%len(pictures)]}
-			}
+	requests := make([][]byte, max(len(items)/l.Batch, 1))
+	for r := range requests {
+		batch := make([]Item, l.Batch)
+		for i := range batch {
+			batch[i] = items[(r*l.Batch+i)%len(items)]
 		}
 		var err error
-		request := jina.NewRequest("/encode", docs)
-		request.Parameters = &structpb.Struct{Fields: map[string]*structpb.Value{"drop_image_content": structpb.NewBoolValue(true)}}
-		if encoded[r], err = proto.Marshal(request); err != nil {
+		if requests[r], err = t.Encode(batch); err != nil {
 			return nil, err
 		}
 	}
-	return encoded, nil
+	return requests, nil
 }
 
-// Run loads the server behind dial, which is called once for each client.
-func (l Load) Run(ctx context.Context, dial func() (*grpc.ClientConn, error)) (*Result, error) {
-	requests, err := l.requests()
+// apart orders mixed items so that every other request holds texts alone, and the rest pictures alone.
+func apart(items []Item, batch int) []Item {
+	var kinds [2][]Item
+	for _, it := range items {
+		k := 0
+		if it.Picture != nil {
+			k = 1
+		}
+		kinds[k] = append(kinds[k], it)
+	}
+	ordered := make([]Item, 0, len(items))
+	for len(kinds[0]) >= batch && len(kinds[1]) >= batch {
+		for k := range kinds {
+			ordered = append(ordered, kinds[k][:batch]...)
+			kinds[k] = kinds[k][batch:]
+		}
+	}
+	if len(ordered) == 0 { // fewer than a request of each: repeat them
+		for k := range kinds {
+			for i := range batch {
+				ordered = append(ordered, kinds[k][i%len(kinds[k])])
+			}
+		}
+	}
+	return ordered
+}
+
+// Run loads the server and returns what it saw. A load that nothing answered gives its result and an error.
+func (l Load) Run(ctx context.Context, t Target) (*Result, error) {
+	if err := l.Check(); err != nil {
+		return nil, err
+	}
+	l = l.withDefaults()
+	items, err := l.Items(l.underWay())
 	if err != nil {
 		return nil, err
 	}
-	var wg sync.WaitGroup
-	var next, failed atomic.Int64
-	var firstError atomic.Value
-	merged := hdrhistogram.New(1, 600_000_000, 3) // microseconds
-	var mu sync.Mutex
-	begin := time.Now().Add(l.Warmup)
-	end := begin.Add(l.Duration)
+	return l.runWith(ctx, t, items)
+}
+
+// runWith does the same with inputs that are ready.
+func (l Load) runWith(ctx context.Context, t Target, items []Item) (*Result, error) {
+	requests, err := l.encode(t, items)
+	if err != nil {
+		return nil, err
+	}
+	return l.run(ctx, t, requests)
+}
+
+// run loads the server with requests that are ready.
+func (l Load) run(ctx context.Context, t Target, requests [][]byte) (*Result, error) {
+	conns := make([]Conn, 0, l.Clients)
+	defer func() {
+		for _, c := range conns {
+			c.Close()
+		}
+	}()
 	for range l.Clients {
-		conn, err := dial()
+		c, err := t.Dial()
 		if err != nil {
 			return nil, err
 		}
-		defer conn.Close()
-		wg.Go(func() {
-			own := hdrhistogram.New(1, 600_000_000, 3)
-			for time.Now().Before(end) && ctx.Err() == nil {
-				sent := time.Now()
-				err := exchange(ctx, conn, requests[int(next.Add(1))%len(requests)], l.Batch)
-				done := time.Now()
-				if err != nil {
-					failed.Add(1)
-					firstError.CompareAndSwap(nil, err.Error())
-					time.Sleep(100 * time.Millisecond)
-				} else if done.After(begin) && done.Before(end) {
-					// Throughput counts what is answered within the time, wherever it began: long requests would be
-					// counted short otherwise. So does the latency: the loop is closed, so no request is favoured.
-					own.RecordValue(done.Sub(sent).Microseconds())
-				}
-			}
-			mu.Lock()
-			merged.Merge(own)
-			mu.Unlock()
-		})
+		conns = append(conns, c)
 	}
-	wg.Wait()
+	start := time.Now()
+	counted := &live{}
+	stop := l.report(ctx, start, counted)
+	var total *tally
+	var late *Late
+	var cores float64
+	if l.Arrival == Closed {
+		w := window{start.Add(l.Warmup), start.Add(l.Warmup + l.Duration)}
+		cpu := measureCPU(w)
+		total = l.closed(ctx, w, requests, conns, counted)
+		cores = cpu()
+	} else {
+		total, late, cores = l.open(ctx, start, requests, t, conns, counted)
+	}
+	stop()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	r := &Result{Kind: l.Kind, Clients: l.Clients, Batch: l.Batch, Seconds: l.Duration.Seconds(),
-		Requests: merged.TotalCount(), Failed: failed.Load()}
-	r.ItemsPerSec = float64(r.Requests) * float64(l.Batch) / r.Seconds
-	ms := func(q float64) float64 { return float64(merged.ValueAtQuantile(q)) / 1000 }
-	r.P50, r.P90, r.P99, r.Max = ms(50), ms(90), ms(99), float64(merged.Max())/1000
-	r.FirstError, _ = firstError.Load().(string)
-	if r.Requests == 0 {
-		return r, fmt.Errorf("no request was answered within %v: %s", l.Duration, r.FirstError)
-	}
-	return r, nil
+	r := l.result(total, late, cores)
+	return r, r.empty()
 }
 
-// exchange sends one request over a stream of its own, as a call of clip_client does, and waits for the answer.
-func exchange(ctx context.Context, conn *grpc.ClientConn, request []byte, documents int) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
-	stream, err := conn.NewStream(ctx, &pb.JinaRPC_ServiceDesc.Streams[0], pb.JinaRPC_Call_FullMethodName,
-		grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(1<<31-1))
-	if err != nil {
-		return err
+func (l Load) result(t *tally, late *Late, cores float64) *Result {
+	r := &Result{
+		Kind: l.Kind, Arrival: l.Arrival, Clients: l.Clients, Batch: l.Batch, Seconds: l.Duration.Seconds(),
+		Refused: t.refused.TotalCount(), Failed: t.failed, Unfinished: t.unfinished,
+		Latency: latency(t.answered), Refusal: latency(t.refused), Late: late, ClientCores: cores,
+		FirstError: t.firstError, FirstRefusal: t.refusal,
 	}
-	if err := stream.SendMsg(request); err != nil && !errors.Is(err, io.EOF) {
-		return err
+	if l.Arrival != Closed {
+		r.Rate = l.Rate
 	}
-	if err := stream.CloseSend(); err != nil {
-		return err
-	}
-	var answer []byte
-	if err := stream.RecvMsg(&answer); err != nil {
-		return err
-	}
-	if err := checkAnswer(answer, documents); err != nil {
-		return err
-	}
-	if err := stream.RecvMsg(new([]byte)); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("after the answer: %w", err)
-	}
-	return nil
+	r.Requests = r.Latency.Count + r.Refused + r.Failed
+	r.RequestsPerSec = float64(t.completed) / r.Seconds
+	r.ItemsPerSec = r.RequestsPerSec * float64(l.Batch)
+	return r
 }
 
-// checkAnswer refuses errors, and answers that are too short to hold an embedding for each document. The documents
-// themselves are not decoded: that would cost the load as much as the server.
-func checkAnswer(answer []byte, documents int) error {
-	m := &pb.DataRequestProtoWoData{}
-	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(answer, m); err != nil {
-		return err
+// report calls Progress until the function that it returns is called.
+func (l Load) report(ctx context.Context, start time.Time, counted *live) (stop func()) {
+	if l.Progress == nil {
+		return func() {}
 	}
-	if st := m.GetHeader().GetStatus(); st.GetCode() == pb.StatusProto_ERROR {
-		return fmt.Errorf("the server refused: %s", st.GetDescription())
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(progressEvery)
+		defer tick.Stop()
+		last, before := start, int64(0)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case now := <-tick.C:
+				p := Progress{Elapsed: now.Sub(start), Of: l.Fill + l.Warmup + l.Duration, Answered: counted.answered.Load(),
+					Refused: counted.refused.Load(), Failed: counted.failed.Load()}
+				p.ItemsPerSec = float64((p.Answered-before)*int64(l.Batch)) / now.Sub(last).Seconds()
+				last, before = now, p.Answered
+				l.Progress(p)
+			}
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
 	}
-	if len(answer) < documents*128 {
-		return fmt.Errorf("an answer of %d bytes holds no embeddings of %d documents", len(answer), documents)
-	}
-	return nil
 }

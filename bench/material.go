@@ -1,71 +1,92 @@
-// Package bench measures servers and raw runtimes with the same inputs.
 package bench
 
 import (
-	"bytes"
-	"image"
-	"image/color"
-	"image/jpeg"
-	"math"
-	"math/rand/v2"
+	"bufio"
+	"fmt"
+	"os"
 	"strings"
 )
 
-// Captions returns n different short captions in the manner of COCO's, 6 to 14 tokens each.
-func Captions(n int, seed uint64) []string {
-	rnd := rand.New(rand.NewPCG(seed, 1))
-	pick := func(words string) string {
-		list := strings.Split(words, "|")
-		return list[rnd.IntN(len(list))]
-	}
-	seen := make(map[string]bool)
-	captions := make([]string, 0, n)
-	for len(captions) < n {
-		c := pick("a|the|one|an old|a small|a young|a wet") + " " +
-			pick("dog|cat|man|woman|child|bird|horse|train|boat|bicycle|car|zebra|kite|bus|cow") + " " +
-			pick("standing|sitting|running|waiting|resting|moving|looking back|lying down") + " " +
-			pick("on the beach|in the snow|next to a tree|near a bridge|in front of a house|on a street|behind a fence|in a field|under the sky") +
-			pick("| at night| in the rain| with other people| in black and white| on a sunny day")
-		if !seen[c] || len(seen) > 40000 {
-			seen[c] = true
-			captions = append(captions, c)
-		}
-	}
-	return captions
+// Item is one input: a text, or an encoded picture.
+type Item struct {
+	Text    string
+	Picture []byte // instead of Text
 }
 
-// Pictures returns n different JPEGs of width × height with the detail and size of photographs: smooth shapes with noise,
-// quality 87, chroma halved both ways.
-func Pictures(n, width, height int, seed uint64) [][]byte {
-	rnd := rand.New(rand.NewPCG(seed, 2))
-	pictures := make([][]byte, n)
-	for i := range pictures {
-		var waves [9][4]float64 // frequencies in x and y, phase, amplitude; three for each channel
-		for w := range waves {
-			f := math.Exp(rnd.Float64()*3) / float64(width)
-			angle := rnd.Float64() * 2 * math.Pi
-			waves[w] = [4]float64{f * math.Cos(angle) * 2 * math.Pi, f * math.Sin(angle) * 2 * math.Pi, rnd.Float64() * 7, 45}
+// Material says what the inputs are.
+type Material struct {
+	Kind     string          // "text", "image" or "mixed" (every other one)
+	Texts    string          // a style of Captions, or the name of a file with a text on each line
+	Pictures []PictureSource // taken in turn
+	Seed     uint64
+}
+
+// Pools bound the different inputs that are made: twice as many as can be under way, so that a server that computes
+// identical inputs once gains nothing by it.
+const (
+	leastTexts    = 4096
+	mostTexts     = 1 << 16
+	leastPictures = 96
+	mostPictures  = 512
+)
+
+// Items returns inputs for a load that has underWay of them with a server at a time.
+func (m Material) Items(underWay int) ([]Item, error) {
+	var texts []string
+	var pictures [][]byte
+	var err error
+	if m.Kind != "image" {
+		if texts, err = m.texts(min(max(2*underWay, leastTexts), mostTexts)); err != nil {
+			return nil, err
 		}
-		img := image.NewRGBA(image.Rect(0, 0, width, height))
-		for y := range height {
-			for x := range width {
-				noise := rnd.NormFloat64() * 6
-				var c [3]uint8
-				for ch := range c {
-					v := 128 + noise
-					for _, w := range waves[3*ch : 3*ch+3] {
-						v += w[3] * math.Sin(w[0]*float64(x)+w[1]*float64(y)+w[2])
-					}
-					c[ch] = uint8(max(0, min(255, v)))
-				}
-				img.SetRGBA(x, y, color.RGBA{c[0], c[1], c[2], 255})
-			}
-		}
-		var b bytes.Buffer
-		if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 87}); err != nil {
-			panic("BUG: encoding a picture in memory: " + err.Error())
-		}
-		pictures[i] = b.Bytes()
 	}
-	return pictures
+	if m.Kind != "text" {
+		if pictures, err = Pictures(min(max(2*underWay, leastPictures), mostPictures), m.Pictures, m.Seed); err != nil {
+			return nil, err
+		}
+	}
+	switch m.Kind {
+	case "text":
+		items := make([]Item, len(texts))
+		for i, t := range texts {
+			items[i].Text = t
+		}
+		return items, nil
+	case "image":
+		items := make([]Item, len(pictures))
+		for i, p := range pictures {
+			items[i].Picture = p
+		}
+		return items, nil
+	case "mixed":
+		items := make([]Item, 2*len(pictures))
+		for i, p := range pictures {
+			items[2*i].Text, items[2*i+1].Picture = texts[i%len(texts)], p
+		}
+		return items, nil
+	}
+	return nil, fmt.Errorf("kind %q is not text, image or mixed", m.Kind)
+}
+
+func (m Material) texts(n int) ([]string, error) {
+	f, err := os.Open(m.Texts)
+	if err != nil {
+		return Captions(n, m.Texts, m.Seed)
+	}
+	defer f.Close()
+	var texts []string
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() && len(texts) < mostTexts {
+		if t := strings.TrimSpace(lines.Text()); t != "" {
+			texts = append(texts, t)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Texts, err)
+	}
+	if len(texts) == 0 {
+		return nil, fmt.Errorf("%s holds no text", m.Texts)
+	}
+	return texts, nil
 }

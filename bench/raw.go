@@ -10,76 +10,104 @@ import (
 	"clipd/engine"
 )
 
-// RawResult is the throughput of a runtime at one batch size, with its inputs ready in memory.
-type RawResult struct {
-	Kind        string  `json:"kind"`
-	Batch       int     `json:"batch"`
-	Length      int     `json:"length,omitempty"` // text: tokens in a row
-	Lanes       int     `json:"lanes"`
-	ItemsPerSec float64 `json:"items_per_second"`
-	MeanMS      float64 `json:"mean_ms"` // of one batch on one lane
+// Raw says how a runtime is measured without a server: its lanes run batches without pause.
+type Raw struct {
+	Material
+	// Kind of Material: "text" (ids ready in memory), "image" (pixels ready) or "picture" (each picture is decoded and
+	// resized from its file's bytes on the lane's own threads first).
+
+	Batch    int
+	Sorted   bool // texts in order of length: the least padding that any order has, if all were known beforehand
+	Alone    bool // one lane works, the others idle: how long one item takes
+	Same     bool // the same batch again and again, of median length: a runtime may prepare again when the shape changes
+	Warmup   time.Duration
+	Duration time.Duration
 }
 
-// Raw runs every lane of a model without pause on batches of the given size. Texts are the captions of Captions,
-// padded to the longest of the batch.
-func Raw(ctx context.Context, m *engine.Opened, kind string, batch int, warmup, duration time.Duration, seed uint64) (*RawResult, error) {
-	r := &RawResult{Kind: kind, Batch: batch, Lanes: len(m.Lanes)}
-	run, err := rawBatch(m, kind, batch, seed, r)
+// RawResult is what a runtime does by itself.
+type RawResult struct {
+	Kind        string  `json:"kind"`
+	Runtime     string  `json:"runtime"`
+	Precision   string  `json:"precision"`
+	Batch       int     `json:"batch"`
+	Sorted      bool    `json:"sorted,omitempty"`
+	Alone       bool    `json:"alone,omitempty"`
+	Same        bool    `json:"same,omitempty"`
+	Lanes       int     `json:"lanes"`   // that worked
+	Threads     int     `json:"threads"` // of each
+	Round       int     `json:"round,omitempty"`
+	Tokens      float64 `json:"tokens,omitempty"` // text: in a row on average, padding counts
+	Seconds     float64 `json:"seconds"`
+	ItemsPerSec float64 `json:"items_per_second"`
+	Latency     Latency `json:"latency_ms"` // of one batch on one lane
+}
+
+// Run measures a model.
+func (r Raw) Run(ctx context.Context, m *engine.Opened) (*RawResult, error) {
+	if r.Batch < 1 || r.Duration <= 0 || r.Warmup < 0 {
+		return nil, fmt.Errorf("a batch of %d, a duration of %v and a warm-up of %v: batch and duration must be above 0, the warm-up not below",
+			r.Batch, r.Duration, r.Warmup)
+	}
+	lanes := m.Lanes
+	if r.Alone {
+		lanes = lanes[:1]
+	}
+	result := &RawResult{Kind: r.Kind, Runtime: m.Runtime.Name, Batch: r.Batch, Sorted: r.Sorted, Alone: r.Alone, Same: r.Same,
+		Lanes: len(lanes), Threads: m.Threads, Seconds: r.Duration.Seconds()}
+	work, err := r.prepare(m, result)
 	if err != nil {
 		return nil, err
 	}
 	var wg sync.WaitGroup
-	var batches atomic.Int64
-	errs := make([]error, len(m.Lanes))
-	begin := time.Now().Add(warmup)
-	end := begin.Add(duration)
-	for i, lane := range m.Lanes {
+	var next atomic.Int64
+	errs := make([]error, len(lanes))
+	tallies := make([]*tally, len(lanes))
+	begin := time.Now().Add(r.Warmup)
+	w := window{begin, begin.Add(r.Duration)}
+	for i, lane := range lanes {
+		tallies[i] = newTally()
+		run := work()
 		wg.Go(func() {
-			out := make([]float32, batch*m.Checkpoint.Dim)
-			for time.Now().Before(end) && ctx.Err() == nil && errs[i] == nil {
-				errs[i] = run(lane, out)
-				if now := time.Now(); now.After(begin) && now.Before(end) {
-					batches.Add(1)
-				}
+			out := make([]float32, r.Batch*m.Checkpoint.Dim)
+			for time.Now().Before(w.end) && ctx.Err() == nil && errs[i] == nil {
+				began := time.Now()
+				errs[i] = run(lane, int(next.Add(1)-1), out)
+				done := time.Now()
+				tallies[i].count(done.Sub(began), errs[i], w.holds(done), w.holds(done))
 			}
 		})
 	}
 	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
+	total := newTally()
+	for i := range lanes {
+		if errs[i] != nil {
+			return nil, errs[i]
 		}
+		total.merge(tallies[i])
 	}
-	n := float64(batches.Load())
-	r.ItemsPerSec = n * float64(batch) / duration.Seconds()
-	r.MeanMS = duration.Seconds() * 1000 * float64(len(m.Lanes)) / max(n, 1)
-	return r, ctx.Err()
+	result.Latency = latency(total.answered)
+	result.ItemsPerSec = float64(total.completed) * float64(r.Batch) / r.Duration.Seconds()
+	if total.completed == 0 && ctx.Err() == nil {
+		return nil, fmt.Errorf("no batch of %d ended within %v; measure longer", r.Batch, r.Duration)
+	}
+	return result, ctx.Err()
 }
 
-// rawBatch prepares one batch and returns what runs it.
-func rawBatch(m *engine.Opened, kind string, batch int, seed uint64, r *RawResult) (func(engine.Lane, []float32) error, error) {
-	switch kind {
-	case "text":
-		rows := make([][]int32, batch)
-		for i, c := range Captions(batch, seed) {
-			rows[i] = m.Tokenizer.Append(nil, c, m.Checkpoint.ContextLength)
-			r.Length = max(r.Length, len(rows[i]))
+// MedianRaw returns the median of several rounds of the same measurement.
+func MedianRaw(rounds []*RawResult) *RawResult {
+	m := *rounds[0]
+	m.Round = 0
+	of := func(get func(*RawResult) *float64) {
+		values := make([]float64, len(rounds))
+		for i, r := range rounds {
+			values[i] = *get(r)
 		}
-		ids := make([]int32, batch*r.Length)
-		for i, row := range rows {
-			for j := range r.Length {
-				ids[i*r.Length+j] = m.Checkpoint.PadID
-			}
-			copy(ids[i*r.Length:], row)
-		}
-		return func(l engine.Lane, out []float32) error { return l.RunTexts(ids, batch, r.Length, out) }, nil
-	case "image":
-		size := m.Checkpoint.ImageSize
-		pixels := make([]byte, batch*size*size*3)
-		for i := range pixels {
-			pixels[i] = byte(i * 2654435761 >> 13)
-		}
-		return func(l engine.Lane, out []float32) error { return l.RunImages(pixels, batch, size, out) }, nil
+		*get(&m) = median(values)
 	}
-	return nil, fmt.Errorf("kind %q is not text or image", kind)
+	of(func(r *RawResult) *float64 { return &r.ItemsPerSec })
+	of(func(r *RawResult) *float64 { return &r.Latency.Mean })
+	of(func(r *RawResult) *float64 { return &r.Latency.P50 })
+	of(func(r *RawResult) *float64 { return &r.Latency.P90 })
+	of(func(r *RawResult) *float64 { return &r.Latency.P99 })
+	return &m
 }
