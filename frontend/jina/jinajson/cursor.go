@@ -1,6 +1,7 @@
 package jinajson
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -44,7 +45,11 @@ func (c *cursor) more(first bool, closing byte) bool {
 func (c *cursor) raw() (text []byte, escaped bool) {
 	c.peek()
 	c.at++
-	begin := c.at
+	begin := min(c.at, len(c.body))
+	if end := bytes.IndexByte(c.body[begin:], '"'); end >= 0 && bytes.IndexByte(c.body[begin:begin+end], '\\') < 0 {
+		c.at += end + 1
+		return c.body[begin : begin+end], false
+	}
 	for c.at < len(c.body) {
 		c.at += plain(c.body[c.at:])
 		if c.at >= len(c.body) {
@@ -67,22 +72,31 @@ func (c *cursor) raw() (text []byte, escaped bool) {
 // plain returns how many bytes at the beginning of b stand for themselves in a JSON string and are ASCII: none of them is
 // a quote, a backslash or a control character.
 func plain(b []byte) int {
-	const (
-		ones = 0x0101010101010101
-		high = 0x8080808080808080
-	)
 	i := 0
+	for ; i+32 <= len(b); i += 32 {
+		w := b[i : i+32 : i+32]
+		if special(w)|special(w[8:])|special(w[16:])|special(w[24:]) != 0 {
+			break
+		}
+	}
 	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		// The lowest high bit that is set belongs to the first special byte: a subtraction borrows from the byte above it only
-		// where the byte below was special itself.
-		special := ((w - ones*0x20) | ((w ^ ones*'"') - ones) | ((w ^ ones*'\\') - ones) | w) & high
-		if special != 0 {
-			return i + bits.TrailingZeros64(special)/8
+		if s := special(b[i:]); s != 0 {
+			return i + bits.TrailingZeros64(s)/8
 		}
 	}
 	for i < len(b) && b[i] >= 0x20 && b[i] < 0x80 && b[i] != '"' && b[i] != '\\' {
 		i++
 	}
 	return i
+}
+
+// special sets the high bits of the special bytes among the first eight of b. Bytes above the first one may be marked
+// without being special: a subtraction borrows from the byte above it only where the byte below is special itself.
+func special(b []byte) uint64 {
+	const (
+		ones = 0x0101010101010101
+		high = 0x8080808080808080
+	)
+	w := binary.LittleEndian.Uint64(b)
+	return ((w - ones*0x20) | ((w ^ ones*'"') - ones) | ((w ^ ones*'\\') - ones) | w) & high
 }
