@@ -33,6 +33,12 @@ func handshake(t testing.TB, address, path string, lines ...string) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
+	return upgrade(t, conn, address, path, lines...)
+}
+
+// upgrade is handshake over a connection that is there.
+func upgrade(t testing.TB, conn net.Conn, address, path string, lines ...string) *client {
+	t.Helper()
 	conn.SetDeadline(time.Now().Add(time.Minute))
 	request := "GET " + path + " HTTP/1.1\r\nHost: " + address + "\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n" +
 		"Sec-WebSocket-Key: q29RvbTRNTGeBqNHlpQV+Q==\r\nSec-WebSocket-Version: 13\r\n" + strings.Join(append(lines, "\r\n"), "\r\n")
@@ -41,6 +47,7 @@ func handshake(t testing.TB, address, path string, lines ...string) *client {
 		t.Fatal(err)
 	}
 	c := &client{t: t, Conn: conn, in: bufio.NewReader(conn)}
+	var err error
 	if c.response, err = http.ReadResponse(c.in, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -148,6 +155,7 @@ func (c *client) closed(code ws.StatusCode, reason string) {
 	}
 	ws.WriteFrame(c.Conn, ws.MaskFrame(ws.NewCloseFrame(f.Payload))) // the server may have left already
 	c.gone()
+	c.Close()
 }
 
 // gone sees the end of the connection.

@@ -1,10 +1,16 @@
 package ws
 
 import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
+	"clipd/engine"
 	"clipd/frontend/jina/pb"
 )
 
@@ -121,5 +127,58 @@ func TestFragments(t *testing.T) {
 	}
 	c.frame(ws.NewFrame(ws.OpText, false, []byte(`{`)))
 	c.frame(ws.NewFrame(ws.OpContinuation, true, []byte(`}`)))
+	c.closed(ws.StatusNormalClosure, "")
+}
+
+// slowFirst delays the answer to the text "slow" until another one was asked for.
+type slowFirst struct{ other chan struct{} }
+
+func (s slowFirst) Embed(ctx context.Context, r engine.Request) (*engine.Embeddings, error) {
+	if r.Inputs[0].Text == "slow" {
+		<-s.other
+	} else {
+		close(s.other)
+	}
+	return hashModel{}.Embed(ctx, r)
+}
+
+func TestOrderOfCompletion(t *testing.T) {
+	s := start(t, slowFirst{make(chan struct{})}, Options{Prefetch: 2})
+	c := dial(t, s.address, "/", binary)
+	c.request(textRequest("slow"))
+	c.request(textRequest("fast"))
+	c.end()
+	for _, want := range []string{"fast", "slow"} {
+		if got := c.answer().Data.GetDocs().Docs[0].GetText(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	c.closed(ws.StatusNormalClosure, "")
+}
+
+// TestDataWithTheHandshake sends frames before the upgrade is answered: they lie in the HTTP server's buffer by then.
+func TestDataWithTheHandshake(t *testing.T) {
+	s := start(t, hashModel{}, Options{Prefetch: 2})
+	conn, err := net.Dial("tcp", s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	all := []byte("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: q29RbvTRNTGeBqNHlpQV+Q==\r\n" +
+		"Sec-WebSocket-Version: 13\r\n\r\n")
+	for _, message := range []string{`{"data":[{"text":"hi"}]}`, "{}"} {
+		all = append(all, ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(message))))...)
+	}
+	if _, err := conn.Write(all); err != nil {
+		t.Fatal(err)
+	}
+	c := &client{t: t, Conn: conn, in: bufio.NewReader(conn)}
+	if c.response, err = http.ReadResponse(c.in, nil); err != nil || c.response.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatal(c.response, err)
+	}
+	if f := c.next(); f.Header.OpCode != ws.OpText {
+		t.Errorf("got %s", describe(f))
+	}
 	c.closed(ws.StatusNormalClosure, "")
 }

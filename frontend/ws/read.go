@@ -53,7 +53,7 @@ func (c *conn) read() {
 // begun must go on.
 func (c *conn) nextHeader(open bool) (ws.Header, error) {
 	idle := c.door.options.IdleTimeout
-	for asked := false; ; asked = true {
+	for asked := false; ; {
 		c.setReadDeadline(idle)
 		_, err := c.in.Peek(1)
 		if err == nil {
@@ -66,6 +66,7 @@ func (c *conn) nextHeader(open bool) (ws.Header, error) {
 			c.finish(endingOf(c.binary, fault.New(fault.Invalid, "a message was begun and not ended: nothing came for %v", idle)))
 			continue
 		}
+		asked = true
 		if err := c.out.control(ws.OpPing, nil); err != nil && !errors.Is(err, errClosed) {
 			return ws.Header{}, err
 		}

@@ -77,3 +77,14 @@ func marshal(b *testing.B, r *pb.DataRequestProto) []byte {
 	}
 	return body
 }
+
+// BenchmarkIdle reports what a connection that does nothing takes of memory, fasthttp's part and both ends' buffers
+// included.
+func BenchmarkIdle(b *testing.B) {
+	s := start(b, constantModel{}, Options{Prefetch: 1000})
+	before := heap()
+	for range b.N {
+		dial(b, s.address, "/", binary)
+	}
+	b.ReportMetric(float64(heap()-before)/float64(b.N), "bytes/conn")
+}
