@@ -87,14 +87,19 @@ func (s *Server) admit(a *admission, h *fasthttp.RequestHeader) (err error) {
 	if int64(a.declared) > s.o.MaxBody {
 		return s.tooLarge()
 	}
-	if a.declared > 0 {
-		// A body for which there is no room is refused before it is sent; the room itself is taken as it comes in.
-		if err := s.o.Bytes.Take(int64(a.declared)); err != nil {
-			return err
-		}
-		s.o.Bytes.Give(int64(a.declared))
+	return s.hasRoom(int64(a.declared))
+}
+
+// hasRoom refuses a body for which there is no room before it is sent. The room itself is taken as it comes in.
+func (s *Server) hasRoom(n int64) error {
+	if n <= 0 || n <= s.o.Bytes.Max()-s.o.Bytes.Used() {
+		return nil
 	}
-	return nil
+	err := s.o.Bytes.Take(n) // for its words; it may have become free since
+	if err == nil {
+		s.o.Bytes.Give(n)
+	}
+	return err
 }
 
 func (s *Server) tooLarge() error {

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// trustedLength is how much memory a body gets for what its header says, bytes; a longer one gets more as it arrives.
-	trustedLength = 4 << 20
+	// trustedLength is how much memory a body gets for what its header says, bytes, so that most requests are read into
+	// their place without being moved; a longer one gets more as it arrives.
+	trustedLength = 1 << 20
 	// firstChunk is the memory for a body of unknown length to begin with, bytes.
 	firstChunk = 32 << 10
 	// minRate is how fast a body must come in, bytes a second, once the read timeout has passed: what is slower only

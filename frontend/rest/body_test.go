@@ -236,6 +236,33 @@ func TestTagsStay(t *testing.T) {
 		want(t, 200, `"a":1`).want(t, 200, `"id":"abc"`)
 }
 
+func TestMIMETypes(t *testing.T) {
+	check := func(uri, want string) {
+		t.Helper()
+		if got := mimeTypeOf(uri); got != want {
+			t.Errorf("%.60s: %q, want %q", uri, got, want)
+		}
+	}
+	check("a.JPG", "image/jpeg")
+	check("http://host/dir.d/a.png?size=1.gif#top", "image/png")
+	check("http://host/dir.png/a", "")
+	check("a.txt", "")
+	check("data:image/webp;base64,AAAA", "image/webp")
+	check("data:image/gif,AAAA", "image/gif")
+	check("data:,AAAA", "")
+	check("data:"+strings.Repeat("a/", 1000)+",", "")
+	check("", "")
+}
+
+// TestHandwrittenDocuments: what lies below a document says how far, and a caller's own values stay.
+func TestHandwrittenDocuments(t *testing.T) {
+	r := serve(t, hashModel{}, nil)
+	a := r.do("POST", "/post", `{"data": [{"chunks": [{"text": "a", "chunks": [{}]}], "matches": [{"adjacency": 7, "mime_type": "x/y", "uri": "a.png"}]}]}`)
+	for _, part := range []string{`"granularity":1,`, `"granularity":2,`, `"adjacency":7,`, `"mime_type":"x/y"`} {
+		a.want(t, 200, part)
+	}
+}
+
 // TestBrokenPictureAmongGood: the error names the document, and requests beside it are untouched.
 func TestBrokenPictureAmongGood(t *testing.T) {
 	r := serve(t, hashModel{}, nil)

@@ -77,12 +77,13 @@ func (r *router) at(path string) (routes []*route, found bool) {
 	if routes, found = r.fixed[path]; found {
 		return routes, true
 	}
-	for before, routes := range r.below {
-		if len(path) > len(before) && strings.HasPrefix(path, before) {
-			return routes, true
+	longest := 0
+	for before, below := range r.below {
+		if len(before) > longest && len(path) > len(before) && strings.HasPrefix(path, before) {
+			longest, routes = len(before), below
 		}
 	}
-	return nil, false
+	return routes, longest > 0
 }
 
 // endpointOf is the endpoint of an exchange by its path; "" when the body names it.

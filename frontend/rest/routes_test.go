@@ -1,10 +1,12 @@
 package rest
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 
+	"clipd/engine"
 	"clipd/frontend/jina"
 )
 
@@ -189,4 +191,36 @@ func TestNotReady(t *testing.T) {
 	g.Drain()
 	r.do("GET", "/dry_run", "").want(t, 200, `{"code":1,"description":"the server is shutting down`)
 	r.do("POST", "/post", oneText).want(t, 503, "shutting down")
+}
+
+// TestModelRefuses: what the model has no room or no time for has a status of its own, and the body that clip_client reads.
+func TestModelRefuses(t *testing.T) {
+	check := func(kind engine.Kind, status int, retry string) {
+		t.Helper()
+		r := serve(t, modelFunc(func(context.Context, engine.Request) (*engine.Embeddings, error) {
+			return nil, engine.Errorf(kind, "the reason")
+		}), nil)
+		a := r.do("POST", "/post", `{"data": [{"text": "hi"}], "execEndpoint": "/encode"}`)
+		var body struct {
+			Header struct {
+				RequestID, ExecEndpoint string
+				Status                  struct {
+					Code        int
+					Description string
+				}
+			}
+			Routes any
+		}
+		if err := json.Unmarshal([]byte(a.body), &body); err != nil {
+			t.Fatalf("%v: %s", err, a.body)
+		}
+		h := body.Header
+		if a.status != status || h.Status.Code != 1 || !strings.Contains(h.Status.Description, "the reason") ||
+			len(h.RequestID) != 32 || h.ExecEndpoint != "/encode" || body.Routes != nil || a.header.Get("Retry-After") != retry {
+			t.Errorf("%d %v %s", a.status, a.header, a.body)
+		}
+	}
+	check(engine.Overloaded, 429, "1")
+	check(engine.Unavailable, 503, "1")
+	check(engine.Deadline, 504, "")
 }
