@@ -16,10 +16,14 @@ func decodeRequest(b []byte, w weight) (*pb.DataRequestProto, error) {
 	return m, d.request(b, m, protowire.DefaultRecursionLimit)
 }
 
+// headerBytes is the most memory that the header of a refused request may take to be told in the refusal.
+const headerBytes = 64 << 10
+
 // decodeHeader is decodeRequest of the header alone, for an answer to what is not going to be decoded. A header that
-// cannot be read is none.
+// cannot be read, or is itself too large, is none.
 func decodeHeader(b []byte) *pb.DataRequestProto {
 	m := &pb.DataRequestProto{}
+	left := int64(headerBytes)
 	for len(b) > 0 {
 		number, wire, n, err := tag(b)
 		if err != nil {
@@ -30,7 +34,10 @@ func decodeHeader(b []byte) *pb.DataRequestProto {
 			break
 		}
 		if number == 1 && wire == protowire.BytesType {
-			if (proto.UnmarshalOptions{Merge: true}).Unmarshal(b[:n+length], m) != nil {
+			content, _ := protowire.ConsumeBytes(b[n:])
+			w, err := weigh(content, headerKind)
+			left -= w.memory() + int64(length)
+			if err != nil || left < 0 || (proto.UnmarshalOptions{Merge: true}).Unmarshal(b[:n+length], m) != nil {
 				return &pb.DataRequestProto{}
 			}
 		}

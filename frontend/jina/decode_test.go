@@ -151,7 +151,7 @@ func (r *wireWriter) field(b []byte, number protowire.Number, k *kind, depth int
 
 func TestDecodeRandomMessages(t *testing.T) {
 	accepted, documents := 0, 0
-	const rounds = 5000
+	const rounds = 20000
 	for seed := range uint64(rounds) {
 		r := &wireWriter{rand.New(rand.NewPCG(seed, 4)), 300}
 		var data []byte

@@ -3,6 +3,7 @@ package jina
 import (
 	"context"
 	"fmt"
+	"unicode/utf8"
 
 	"clipd/engine"
 	"clipd/frontend/fault"
@@ -91,6 +92,9 @@ func documentError(i int, d *pb.DocumentProto, err error) error {
 func shorten(s string, most int) string {
 	if len(s) <= most {
 		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) { // not within a character: protobuf refuses that
+		most--
 	}
 	return s[:most] + "…"
 }

@@ -64,24 +64,44 @@ func dialTest(t *testing.T, model Embedder, name string) *grpc.ClientConn {
 	return dialOptions(t, model, name, Options{Prefetch: 1000})
 }
 
-func dialOptions(t *testing.T, model Embedder, name string, o Options) *grpc.ClientConn {
+func dialOptions(t testing.TB, model Embedder, name string, o Options) *grpc.ClientConn {
+	t.Helper()
+	return serveTest(t, model, name, o)
+}
+
+func serveTest(t testing.TB, model Embedder, name string, o Options, server ...grpc.ServerOption) *grpc.ClientConn {
+	t.Helper()
+	return startTest(t, GatewayOptions{Version: "test"}, model, name, o, server...).dial(t)
+}
+
+// testServer serves in memory.
+type testServer struct {
+	listener *bufconn.Listener
+	gateway  *Gateway
+}
+
+func startTest(t testing.TB, g GatewayOptions, model Embedder, name string, o Options, options ...grpc.ServerOption) *testServer {
 	t.Helper()
 	x, err := NewExecutor(ExecutorOptions{Name: name, Model: model, LogitScale: 100, Loader: fetch.Loader{}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := bufconn.Listen(1 << 20)
-	server := grpc.NewServer()
-	gateway := NewGateway(GatewayOptions{Version: "test"})
-	if err := gateway.SetExecutors(x); err != nil {
+	s := &testServer{bufconn.Listen(1 << 20), NewGateway(g)}
+	if err := s.gateway.SetExecutors(x); err != nil {
 		t.Fatal(err)
 	}
-	service := NewService(gateway, o)
+	service := NewService(s.gateway, o)
+	server := grpc.NewServer(append(options, service.ServerOptions()...)...)
 	service.Register(server)
-	go server.Serve(l)
+	go server.Serve(s.listener)
 	t.Cleanup(server.Stop)
-	conn, err := grpc.NewClient("passthrough:///mem", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
+	return s
+}
+
+func (s *testServer) dial(t testing.TB, options ...grpc.DialOption) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:///mem", append(options, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return s.listener.DialContext(ctx) }))...)
 	if err != nil {
 		t.Fatal(err)
 	}

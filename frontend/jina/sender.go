@@ -21,10 +21,11 @@ type sender struct {
 	written atomic.Int64  // bytes of answers that were written to the connection
 	stalled chan struct{} // closed when nothing was written for the timeout while an answer waited
 	once    sync.Once
+	onStall func() // is called when stalled has been closed
 }
 
-func newSender(stream grpc.ServerStream, timeout time.Duration) *sender {
-	return &sender{stream: stream, timeout: timeout, stalled: make(chan struct{})}
+func newSender(stream grpc.ServerStream, timeout time.Duration, onStall func()) *sender {
+	return &sender{stream: stream, timeout: timeout, stalled: make(chan struct{}), onStall: onStall}
 }
 
 // send waits its turn and returns when the transport has the answer, or when the stream has ended.
@@ -57,7 +58,10 @@ func (s *sender) watch() (end func()) {
 			}
 			now := s.written.Load()
 			if now == seen {
-				s.once.Do(func() { close(s.stalled) })
+				s.once.Do(func() {
+					close(s.stalled)
+					s.onStall()
+				})
 				return
 			}
 			seen = now

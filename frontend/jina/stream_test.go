@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"clipd/engine"
 	"clipd/frontend/jina/pb"
@@ -91,14 +92,14 @@ func TestPrefetchMustBeANumber(t *testing.T) {
 	}
 }
 
-// slowFirst delays the answer to the text "slow" until another one was answered.
-type slowFirst struct{ other chan struct{} }
+// slowFirst delays the text "slow" until it is released.
+type slowFirst struct{ release, other chan struct{} }
 
 func (s *slowFirst) Embed(ctx context.Context, r engine.Request) (*engine.Embeddings, error) {
 	if r.Inputs[0].Text == "slow" {
-		<-s.other
+		<-s.release
 	} else {
-		defer close(s.other)
+		close(s.other)
 	}
 	return hashModel{}.Embed(ctx, r)
 }
@@ -106,7 +107,8 @@ func (s *slowFirst) Embed(ctx context.Context, r engine.Request) (*engine.Embedd
 func TestOrderOfAnswers(t *testing.T) {
 	check := func(inOrder string, want ...string) {
 		t.Helper()
-		conn := dialTest(t, &slowFirst{other: make(chan struct{})}, "clip_t")
+		model := &slowFirst{make(chan struct{}), make(chan struct{})}
+		conn := dialTest(t, model, "clip_t")
 		ctx := metadata.AppendToOutgoingContext(t.Context(), "__results_in_order__", inOrder)
 		stream, err := pb.NewJinaRPCClient(conn).Call(ctx)
 		if err != nil {
@@ -115,6 +117,10 @@ func TestOrderOfAnswers(t *testing.T) {
 		stream.Send(textRequest("slow"))
 		stream.Send(textRequest("fast"))
 		stream.CloseSend()
+		<-model.other
+		if want[0] == "slow" {
+			close(model.release)
+		}
 		for _, w := range want {
 			a, err := stream.Recv()
 			if err != nil {
@@ -122,6 +128,9 @@ func TestOrderOfAnswers(t *testing.T) {
 			}
 			if got := a.Data.GetDocs().Docs[0].GetText(); got != w {
 				t.Errorf("in order %s: got %q, want %q", inOrder, got, w)
+			}
+			if w == "fast" && want[0] == "fast" {
+				close(model.release)
 			}
 		}
 	}
@@ -163,7 +172,7 @@ func TestStreamInputsHoldBack(t *testing.T) {
 	for range 10 {
 		stream.Send(two())
 	}
-	stream.Send(NewRequest("/encode", make10()))
+	stream.Send(NewRequest("/encode", texts(10))) // more than there is room for: it has the room alone
 	stream.CloseSend()
 	eventually(t, "two requests of two documents in progress", func() bool { return model.inside.Load() == 2 })
 	time.Sleep(50 * time.Millisecond) // a third would come at once
@@ -178,11 +187,16 @@ func TestStreamInputsHoldBack(t *testing.T) {
 	}
 }
 
-// make10 returns more documents than the room of the test holds: such a request has it alone.
-func make10() []*pb.DocumentProto {
-	docs := make([]*pb.DocumentProto, 10)
+// texts returns n documents.
+func texts(n int) []*pb.DocumentProto {
+	docs := make([]*pb.DocumentProto, n)
 	for i := range docs {
 		docs[i] = &pb.DocumentProto{Id: NewID(), Content: &pb.DocumentProto_Text{Text: "y"}}
 	}
 	return docs
+}
+
+// dropImages are the parameters of a request whose pictures shall not come back.
+func dropImages() *structpb.Struct {
+	return &structpb.Struct{Fields: map[string]*structpb.Value{"drop_image_content": structpb.NewBoolValue(true)}}
 }

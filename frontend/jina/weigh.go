@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"clipd/frontend/fault"
 	"clipd/frontend/jina/pb"
@@ -44,35 +45,45 @@ func (w weight) admissible(bytes, maxDocuments int) error {
 
 // kind is a type of message, as far as its memory goes.
 type kind struct {
-	bytes     int64           // of memory for one
-	record    bool            // it is a document
-	below     [maxField]*kind // the messages in it, by field
-	elements  [maxField]int64 // memory for each element of a repeated string, by field
-	perVarint [maxField]int64 // memory for each number of a packed field, at most; by field
+	bytes   int64           // of memory for one
+	record  bool            // it is a document
+	entry   bool            // it is an entry of a map
+	below   [maxField]*kind // the messages in it, by field
+	element [maxField]int64 // memory for each string or bytes of a field that is repeated or replaced
+	packed  [maxField]int64 // memory for each byte of a packed field
+	loose   [maxField]int64 // memory for each number of the same when it is not packed
 }
 
 const maxField = 21 // above all fields of the messages here
 
-// Sizes of messages as they lie in memory, with the pointers to them. A map's first entry allocates a table of 8 slots
-// of 24 bytes and its header.
+// What allocations take beside their own size, as the allocator rounds it and as slices and maps grow: they leave
+// their former selves to the garbage collector.
+const (
+	pointerBytes = 40  // an element of a repeated field
+	mapBytes     = 256 // a map's header and its first table, of tableSlots entries
+	tableSlots   = 8
+	entryBytes   = 32
+	growthBytes  = 160 // an entry beyond the first table
+	keptFactor   = 5   // unknown fields are kept in a slice that grows
+)
+
 var (
-	mapBytes      = int64(256)
-	entryBytes    = int64(64) // at the lowest load of a table that has just grown
 	structKind    = &kind{bytes: int64(unsafe.Sizeof(structpb.Struct{})) + mapBytes}
-	valueKind     = &kind{bytes: int64(unsafe.Sizeof(structpb.Value{})) + 24}
-	listKind      = &kind{bytes: int64(unsafe.Sizeof(structpb.ListValue{}))}
-	denseKind     = &kind{bytes: int64(unsafe.Sizeof(pb.DenseNdArrayProto{}))}
-	sparseKind    = &kind{bytes: int64(unsafe.Sizeof(pb.SparseNdArrayProto{}))}
-	arrayKind     = &kind{bytes: int64(unsafe.Sizeof(pb.NdArrayProto{})) + 24}
-	scoreKind     = &kind{bytes: int64(unsafe.Sizeof(pb.NamedScoreProto{})) + 24}
-	exceptionKind = &kind{bytes: int64(unsafe.Sizeof(pb.StatusProto_ExceptionProto{}))}
-	statusKind    = &kind{bytes: int64(unsafe.Sizeof(pb.StatusProto{}))}
-	timeKind      = &kind{bytes: 64}
-	routeKind     = &kind{bytes: int64(unsafe.Sizeof(pb.RouteProto{})) + 24}
-	headerKind    = &kind{bytes: int64(unsafe.Sizeof(pb.HeaderProto{})) + 64}
-	documentKind  = &kind{bytes: int64(unsafe.Sizeof(document{})) + 24, record: true}
-	contentKind   = &kind{bytes: int64(unsafe.Sizeof(pb.DataRequestProto_DataContentProto{})) + 24}
-	requestKind   = &kind{bytes: int64(unsafe.Sizeof(pb.DataRequestProto{}))}
+	valueKind     = &kind{bytes: int64(unsafe.Sizeof(structpb.Value{})) + 16 + pointerBytes}
+	listKind      = &kind{bytes: int64(unsafe.Sizeof(structpb.ListValue{})) + 16}
+	denseKind     = &kind{bytes: int64(unsafe.Sizeof(pb.DenseNdArrayProto{})) + 16}
+	sparseKind    = &kind{bytes: int64(unsafe.Sizeof(pb.SparseNdArrayProto{})) + 16}
+	arrayKind     = &kind{bytes: int64(unsafe.Sizeof(denseArray{})) + 16}
+	scoreKind     = &kind{bytes: int64(unsafe.Sizeof(pb.NamedScoreProto{})) + 16}
+	exceptionKind = &kind{bytes: int64(unsafe.Sizeof(pb.StatusProto_ExceptionProto{})) + 16}
+	statusKind    = &kind{bytes: int64(unsafe.Sizeof(pb.StatusProto{})) + 16}
+	timeKind      = &kind{bytes: int64(unsafe.Sizeof(timestamppb.Timestamp{})) + 16}
+	routeKind     = &kind{bytes: int64(unsafe.Sizeof(pb.RouteProto{})) + pointerBytes}
+	headerKind    = &kind{bytes: int64(unsafe.Sizeof(pb.HeaderProto{})) + 16}
+	documentKind  = &kind{bytes: int64(unsafe.Sizeof(document{})) + 16, record: true}
+	documentsKind = &kind{bytes: int64(unsafe.Sizeof(pb.DocumentArrayProto{})) + 16}
+	contentKind   = &kind{bytes: int64(unsafe.Sizeof(pb.DataRequestProto_DataContentProto{})) + 16}
+	requestKind   = &kind{bytes: int64(unsafe.Sizeof(pb.DataRequestProto{})) + 16}
 )
 
 func init() {
@@ -81,7 +92,9 @@ func init() {
 			k.below[number] = below
 		}
 	}
-	of(structKind, map[int]*kind{1: {bytes: entryBytes, below: [maxField]*kind{2: valueKind}}})
+	field := &kind{bytes: entryBytes, entry: true, below: [maxField]*kind{2: valueKind}}
+	score := &kind{bytes: entryBytes, entry: true, below: [maxField]*kind{2: scoreKind}}
+	of(structKind, map[int]*kind{1: field})
 	of(valueKind, map[int]*kind{5: structKind, 6: listKind})
 	of(listKind, map[int]*kind{1: valueKind})
 	of(sparseKind, map[int]*kind{1: denseKind, 2: denseKind})
@@ -89,12 +102,15 @@ func init() {
 	of(statusKind, map[int]*kind{3: exceptionKind})
 	of(routeKind, map[int]*kind{2: timeKind, 3: timeKind, 4: statusKind})
 	of(headerKind, map[int]*kind{2: statusKind})
-	score := &kind{bytes: entryBytes + mapBytes, below: [maxField]*kind{2: scoreKind}}
 	of(documentKind, map[int]*kind{3: arrayKind, 14: documentKind, 15: documentKind, 16: arrayKind, 17: structKind, 18: score, 19: score, 20: structKind})
-	of(contentKind, map[int]*kind{1: {below: [maxField]*kind{1: documentKind}}})
+	of(documentsKind, map[int]*kind{1: documentKind})
+	of(contentKind, map[int]*kind{1: documentsKind})
 	of(requestKind, map[int]*kind{1: headerKind, 2: structKind, 3: routeKind, 4: contentKind})
-	exceptionKind.elements[2], exceptionKind.elements[3] = 24, 24
-	denseKind.perVarint[2], sparseKind.perVarint[3] = 4, 4
+	contentKind.element[2] = 48 // docs_bytes
+	exceptionKind.element[2], exceptionKind.element[3] = 80, 80
+	denseKind.packed[2], denseKind.loose[2] = 4, 16
+	sparseKind.packed[3], sparseKind.loose[3] = 4, 16
+	documentKind.packed[13], documentKind.loose[13] = 1, 16
 }
 
 // weigh walks a message of a kind. Its error is that of a message that is none; what it accepts may still have strings
@@ -114,6 +130,7 @@ func (w *weight) add(b []byte, k *kind, depth int) error {
 	} else {
 		w.values += k.bytes
 	}
+	entries := 0
 	for len(b) > 0 {
 		number, wire, n, err := tag(b)
 		if err != nil {
@@ -123,32 +140,56 @@ func (w *weight) add(b []byte, k *kind, depth int) error {
 		if field < 0 {
 			return errMalformed(field)
 		}
-		if err := w.addField(b[:n+field], n, k, number, wire, depth); err != nil {
-			return err
+		below := k.weighField(w, number, wire, n+field)
+		if below != nil {
+			content, _ := protowire.ConsumeBytes(b[n:])
+			if err := w.add(content, below, depth); err != nil {
+				return err
+			}
+			if below.entry {
+				if entries++; entries > tableSlots {
+					w.values += growthBytes
+				} else if entries == 1 && k.record {
+					w.values += mapBytes // of scores; structs have theirs in any case
+				}
+			}
 		}
 		b = b[n+field:]
 	}
 	return nil
 }
 
-// addField weighs one field, which has its tag in its first bytes.
-func (w *weight) addField(field []byte, tagBytes int, k *kind, number protowire.Number, wire protowire.Type, depth int) error {
-	if number >= maxField {
-		w.values += 2 * int64(len(field)) // is kept as it is, in a slice that grows
-		return nil
-	}
-	if wire == protowire.BytesType {
+// weighField adds a field of so many bytes, or returns the kind of message that it holds.
+func (k *kind) weighField(w *weight, number protowire.Number, wire protowire.Type, bytes int) *kind {
+	switch {
+	case number >= maxField:
+		w.values += keptFactor * int64(bytes)
+	case wire == protowire.BytesType:
 		if below := k.below[number]; below != nil {
-			content, _ := protowire.ConsumeBytes(field[tagBytes:])
-			return w.add(content, below, depth)
+			return below
 		}
-		w.values += k.elements[number] + k.perVarint[number]*int64(len(field))
-		return nil
-	}
-	if k.below[number] != nil || k.elements[number] != 0 || wire == protowire.StartGroupType {
-		w.values += 2 * int64(len(field)) // of the wrong type: kept, as above
-	} else {
-		w.values += 2 * k.perVarint[number] // one number that is not packed
+		w.values += k.element[number] + k.packed[number]*int64(bytes)
+	case k.loose[number] != 0:
+		w.values += k.loose[number]
+	case k.below[number] != nil || wire == protowire.StartGroupType || !scalarField(k, number):
+		w.values += keptFactor * int64(bytes) // not of the field's type, or no field: kept
 	}
 	return nil
+}
+
+// scalarField says whether a field may be a number: then it takes no memory of its own.
+func scalarField(k *kind, number protowire.Number) bool {
+	switch k {
+	case documentKind:
+		return number == 5 || number == 6 || number == 8 || number == 12
+	case valueKind:
+		return number <= 4
+	case timeKind:
+		return number <= 2
+	case statusKind, scoreKind:
+		return number == 1
+	case headerKind:
+		return number == 5
+	}
+	return false
 }
