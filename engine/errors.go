@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind sorts errors by what the caller can do about them. Frontends turn a kind into their protocol's code.
@@ -41,6 +42,8 @@ type Error struct {
 	Kind    Kind
 	Message string
 	Err     error // what caused it, or nil
+
+	RetryAfter time.Duration // Overloaded: about when there is room again; 0: unknown
 }
 
 // Error implements error.

@@ -42,6 +42,23 @@ type Pixels struct {
 type Request struct {
 	Inputs   []Input
 	MaxBatch int // most rows of a batch that holds one of its inputs; 0: the model's own limit
+	Priority Priority
+}
+
+// Priority says whose turn comes first.
+type Priority int
+
+// The priorities. Items of high priority go before all others, which still get a fifth of the batches at least.
+const (
+	Normal Priority = iota
+	High
+)
+
+func (p Priority) valid() Priority {
+	if p >= High {
+		return High
+	}
+	return Normal
 }
 
 // Span is a stretch of time; both ends are zero when nothing happened.

@@ -1,132 +1,153 @@
 package engine
 
 import (
+	"fmt"
+	"math"
 	"runtime"
+	"runtime/debug"
+	"sync"
 	"time"
 )
 
-// batch is what a lane works on: its items, and its buffers, which grow to the largest batch and are reused.
-type batch struct {
-	tower  Tower
-	items  []item
-	taken  time.Time
-	length int     // text: tokens in a row
-	ids    []int32 // [items, length]
-	pixels []byte  // [items, size, size, 3]
-	out    []float32
+// slot is the place of a lane among those of its model: its worker, and what is known of it. A lane that fails is
+// replaced, its slot stays. The lock of the model guards it.
+type slot struct {
+	Slot
+	number int
+	width  int // index of its costs: 0 narrow, 1 wide
+	wake   sync.Cond
+	idle   bool // waits for wake
+	woken  bool // and was called
+	batch  *batch
+	out    bool // has no lane at the moment
+	hangs  bool // because a call of it does not return
+	fails  int  // batches that failed since the last one that did not
+	shapes shapes
 
-	// Of the batch before: what gather expects to come back.
-	rows   int // answered
-	behind int // waiting when it ended
-	took   time.Duration
-	ended  time.Time
+	yieldedTo uint64    // serial of the wide lane's batch that it waited for
+	want      int       // items to gather before the next batch, 0: none
+	gatherEnd time.Time // and until when
+	until     time.Time // when to look for a batch again, if not zero
+	timer     *time.Timer
+	backOff   time.Duration // before its lane is made anew
 }
 
-// serve is the goroutine of a lane.
-func (m *Model) serve(l Lane) {
+// batch is what a lane works on: its items, and its buffers, which grow to the largest batch and are reused.
+type batch struct {
+	serial uint64
+	queue  int
+	items  []item
+	taken  time.Time
+	limit  time.Duration // after which the watchdog gives it up
+	length int           // text: tokens in a row
+	ids    []int32       // [items, length]
+	pixels []byte        // [items, size, size, 3]
+	out    []float32
+	retry  *again // what is tried again; nil: the first time
+	plain  bool   // in the shape of the lane's last batch, so that its time says what the work costs
+	ended  bool   // the call of the lane returned in time: the batch is its worker's
+	lost   bool   // the watchdog gave it up; its buffers belong to the call that hangs
+}
+
+func (m *Model) newSlot(number int, s Slot) *slot {
+	made := &slot{Slot: s, number: number}
+	if s.Wide {
+		made.width = 1
+	}
+	made.wake.L = &m.mu
+	made.timer = time.AfterFunc(time.Hour, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		made.wake.Signal()
+	})
+	made.timer.Stop()
+	return made
+}
+
+// start begins the worker of a slot on a lane.
+func (m *Model) start(s *slot, l Lane) {
+	s.Lane = l
+	m.wg.Add(1)
+	go func() {
+		if m.serve(s, l) {
+			m.wg.Done()
+		}
+	}()
+}
+
+// serve is the worker of a lane. It returns false when the watchdog has given it up and counted it out.
+func (m *Model) serve(s *slot, l Lane) bool {
 	// A runtime may keep state by thread (CUDA's current device, pools of OpenMP), so a lane stays on one.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer l.Close()
 	b := &batch{}
-	for m.take(b) {
-		b.taken = time.Now()
+	watchdog := time.AfterFunc(time.Hour, func() { m.hung(s, b) })
+	watchdog.Stop()
+	for m.take(s, b) {
 		m.fill(b)
-		m.run(l, b, 0, len(b.items))
-		b.ended = time.Now()
-		b.took = b.ended.Sub(b.taken)
-		b.rows = len(b.items)
-		m.mu.Lock()
-		b.behind = m.waiting()
-		m.mu.Unlock()
+		watchdog.Reset(b.limit)
+		err := m.call(l, b)
+		watchdog.Stop()
+		if !m.finish(s, b, err) {
+			l.Close()
+			return false
+		}
 		clear(b.items)
 	}
+	m.mu.Lock()
+	keep := s.out && s.Rebuild == nil // replace tries it again, or closes it
+	m.mu.Unlock()
+	if !keep {
+		l.Close()
+	}
+	return true
 }
 
-// take waits for items and cuts a batch; false means that the model has closed. The batch stays open to newcomers until
-// here: nothing is collected before a lane is free.
-func (m *Model) take(b *batch) bool {
+// take waits for items and cuts a batch; false means that the lane's time is over. The batch stays open to newcomers
+// until here: nothing is collected before a lane is free.
+func (m *Model) take(s *slot, b *batch) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for {
-		for !m.stopped && m.waiting() == 0 {
-			m.wait()
-		}
-		if m.stopped {
+		if m.stopped || s.out {
 			return false
 		}
-		m.gather(b)
-		b.tower = 1 - m.last
-		if m.ready[b.tower].size == 0 {
-			b.tower = m.last
-		}
-		m.last = b.tower
-		q := &m.ready[b.tower]
-		// With other lanes waiting, the work is shared out rather than taken whole.
-		n := min((q.size+m.idle)/(m.idle+1), m.opts.MaxBatch)
-		b.items = m.live(q.take(b.items[:0], n))
-		if len(b.items) > 0 {
+		now := time.Now()
+		if m.again(s, b, now) || m.cut(s, b, now) {
+			m.serial++
+			b.serial, b.taken, b.ended = m.serial, now, false
+			b.limit = m.patience(s, b)
+			s.batch = b
+			m.running[b.queue] += len(b.items)
 			return true
 		}
-	}
-}
-
-// waiting returns how many items are ready for a lane. The lock is held.
-func (m *Model) waiting() int { return m.ready[ImageTower].size + m.ready[TextTower].size }
-
-// wait waits as an idle lane until something changes. The lock is held.
-func (m *Model) wait() {
-	m.idle++
-	m.batches.Wait()
-	m.idle--
-}
-
-// Bounds of gather: the part of the last batch's time, and a time that nobody notices.
-const (
-	gatherPart = 8
-	gatherMost = 2 * time.Millisecond
-)
-
-// gather lets the callers that the lane has just answered come back before it cuts the next batch. Without it a lane
-// takes the first of them alone, and the others find it busy: with eight callers of one text each, batches are then
-// of one and seven. It waits for as many items as the last batch answered and left waiting, so a lonely caller never
-// does, and at most an eighth of the time that the last batch took, from its end. The lock is held.
-func (m *Model) gather(b *batch) {
-	until := b.ended.Add(min(b.took/gatherPart, gatherMost))
-	left, want := time.Until(until), min(b.rows+b.behind, m.opts.MaxBatch)
-	if left <= 0 || m.waiting() >= want {
-		return
-	}
-	timer := time.AfterFunc(left, func() {
-		m.mu.Lock()
-		m.batches.Broadcast()
-		m.mu.Unlock()
-	})
-	defer timer.Stop()
-	for !m.stopped && m.waiting() < want && time.Now().Before(until) {
-		m.wait()
-	}
-}
-
-// live drops the items whose caller has gone. The lock is held.
-func (m *Model) live(items []item) []item {
-	kept := items[:0]
-	for _, it := range items {
-		if it.req.ctx.Err() != nil {
-			m.drop(it)
-			continue
+		if !s.until.IsZero() {
+			s.timer.Reset(s.until.Sub(now))
 		}
-		kept = append(kept, it)
+		s.idle = true
+		s.wake.Wait()
+		s.idle, s.woken = false, false
 	}
-	clear(items[len(kept):]) // an idle lane holds no request
-	return kept
+}
+
+// call runs the batch. A panic of the lane is its error.
+func (m *Model) call(l Lane, b *batch) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the lane panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	if towerOf(b.queue) == ImageTower {
+		return l.RunImages(b.pixels, len(b.items), b.length, b.out)
+	}
+	return l.RunTexts(b.ids, len(b.items), b.length, b.out)
 }
 
 // fill copies the items into the batch's buffers and frees their places in the stage.
 func (m *Model) fill(b *batch) {
 	rows := len(b.items)
 	b.out = grow(b.out, rows*m.Dim)
-	if b.tower == ImageTower {
+	if b.queue == images {
 		size := m.ImageSize * m.ImageSize * 3
 		b.length = m.ImageSize
 		b.pixels = grow(b.pixels, rows*size)
@@ -135,17 +156,11 @@ func (m *Model) fill(b *batch) {
 		}
 		m.mu.Lock()
 		for i := range b.items {
-			m.release(b.items[i].pixels)
-			b.items[i].pixels = nil
+			m.release(&b.items[i])
 		}
 		m.mu.Unlock()
 		return
 	}
-	longest := 0
-	for i := range b.items {
-		longest = max(longest, len(b.items[i].ids))
-	}
-	b.length = m.rowLength(rows, longest)
 	b.ids = grow(b.ids, rows*b.length)
 	for i := range b.items {
 		row := b.ids[i*b.length : (i+1)*b.length]
@@ -162,41 +177,76 @@ func grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// run embeds rows [from, to) of the batch and answers their items. A batch that fails is tried again in
-// halves, so that an item that a runtime cannot stand fails alone.
-func (m *Model) run(l Lane, b *batch, from, to int) {
-	out := b.out[from*m.Dim : to*m.Dim]
-	var err error
-	if b.tower == ImageTower {
-		size := m.ImageSize * m.ImageSize * 3
-		err = l.RunImages(b.pixels[from*size:to*size], to-from, b.length, out)
-	} else {
-		err = l.RunTexts(b.ids[from*b.length:to*b.length], to-from, b.length, out)
+// finish answers the items of a batch that the lane has run, or hands them on to be tried again. It returns false when
+// the watchdog was quicker: the batch is no longer the worker's.
+func (m *Model) finish(s *slot, b *batch, err error) bool {
+	m.mu.Lock()
+	if b.lost {
+		m.mu.Unlock()
+		return false
 	}
-	if err != nil && to-from > 1 {
-		half := from + (to-from)/2
-		m.run(l, b, from, half)
-		m.run(l, b, half, to)
-		return
-	}
+	b.ended = true
+	m.mu.Unlock()
+
 	left := time.Now()
-	for i := from; i < to; i++ {
-		b.items[i].req.ran(b.items[i].ready, b.taken, left)
-		it, row := b.items[i], b.out[i*m.Dim:(i+1)*m.Dim]
-		switch {
-		case err != nil:
-			it.req.setError(it.index, &Error{Kind: Internal, Message: "the model failed", Err: err})
-		case !finite(row):
-			it.req.setError(it.index, Errorf(Internal, "the model's answer has values that are not finite"))
-		default:
-			copy(it.req.out.Row(it.index), row)
+	bad := 0
+	if err == nil {
+		for i := range b.items {
+			if row := b.out[i*m.Dim : (i+1)*m.Dim]; finite(row) {
+				copy(b.items[i].req.out.Row(b.items[i].index), row)
+			} else {
+				b.items[i].bad = true
+				bad++
+			}
 		}
 	}
 	// Their places are free before the callers hear, so that one who comes back at once finds room.
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.settle(to - from)
-	for _, it := range b.items[from:to] {
-		it.req.finish()
+	s.batch = nil
+	rows := len(b.items)
+	m.running[b.queue] -= rows
+	if err != nil || bad == rows {
+		m.failed(s, b, err)
+	} else {
+		took := left.Sub(b.taken)
+		tower := towerOf(b.queue)
+		if b.plain {
+			m.costs[tower][s.width].observe(work(tower, rows, b.length), took)
+		}
+		m.succeeded(s)
+		behind := m.waiting(s)
+		for i := range b.items {
+			it := b.items[i]
+			if it.bad {
+				continue
+			}
+			it.req.ran(it.ready, b.taken, left)
+			m.answer(it, nil)
+		}
+		if bad > 0 {
+			m.retry(b, s.Lane, func(it *item) bool { return it.bad }, errNotFinite)
+		}
+		s.gather(rows-bad+behind, left, took, m.opts.MaxBatch)
 	}
+	m.kick()
+	return true
+}
+
+// ran notes that an item was ready, was taken into a batch and left it. The lock is held.
+func (r *request) ran(ready, taken, left time.Time) {
+	if r.gone {
+		return
+	}
+	r.out.Times.Queue.add(ready, taken)
+	r.out.Times.Run.add(taken, left)
+}
+
+// finite reports whether no value of row is NaN or infinite.
+func finite(row []float32) bool {
+	var sum float32
+	for _, v := range row {
+		sum += v * 0 // 0, or NaN once a value is not finite
+	}
+	return !math.IsNaN(float64(sum))
 }

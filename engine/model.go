@@ -1,8 +1,8 @@
 package engine
 
 import (
-	"math"
 	"sync"
+	"time"
 
 	"clipd/engine/preprocess"
 )
@@ -14,6 +14,18 @@ type Lane interface {
 	// RunTexts embeds ids, int32 [rows, length], padded at the end of each row, into out, [rows, dim].
 	RunTexts(ids []int32, rows, length int, out []float32) error
 	Close()
+}
+
+// Slot is a lane and its place among the others.
+type Slot struct {
+	Lane    Lane
+	Replica int
+	// Wide: the lane computes with all the threads of its replica, and texts only. It takes the texts of small requests, for
+	// which many threads are quicker than a few and as cheap; the other lanes of the replica rest meanwhile, unless
+	// they are in the middle of a batch.
+	Wide bool
+	// Rebuild makes a new lane in place of one that has failed; nil: the old one is tried again after a while.
+	Rebuild func() (Lane, error)
 }
 
 // Tokenizer turns a text into tokens.
@@ -36,8 +48,21 @@ type Spec struct {
 type Options struct {
 	MaxBatch  int               // most rows of a batch (minibatch_size); 32
 	MaxQueued int               // inputs accepted and not yet answered; 16,384
+	MaxWait   time.Duration     // a request that would wait longer for its first turn, as estimated, is refused; 5 s
 	Workers   int               // goroutines that decode and resize pictures; 4
 	Limits    preprocess.Limits // of one picture
+
+	// MaxDelay keeps a batch open to newcomers though a lane is free, until it has PreferredBatch rows (0: MaxBatch) or its
+	// first item has waited so long; 0: a free lane takes what there is.
+	MaxDelay       time.Duration
+	PreferredBatch int
+
+	// Watchdog is the least time after which a batch that does not end is given up, and its lane with it; 10 s. A batch that is
+	// expected to take long has 20 times that long.
+	Watchdog time.Duration
+
+	// OnHealth is called when what Health returns changes, from a goroutine of its own; nil: nobody asks.
+	OnHealth func(ok bool, reason string)
 }
 
 func (o Options) withDefaults() Options {
@@ -47,10 +72,34 @@ func (o Options) withDefaults() Options {
 	if o.MaxQueued <= 0 {
 		o.MaxQueued = 16384
 	}
+	if o.MaxWait <= 0 {
+		o.MaxWait = 5 * time.Second
+	}
 	if o.Workers <= 0 {
 		o.Workers = 4
 	}
+	if o.Watchdog <= 0 {
+		o.Watchdog = 10 * time.Second
+	}
+	if o.PreferredBatch <= 0 || o.PreferredBatch > o.MaxBatch {
+		o.PreferredBatch = o.MaxBatch
+	}
 	return o
+}
+
+// The queues of prepared items.
+const (
+	images     = iota
+	texts      // of large requests, and all where no lane is wide
+	quickTexts // of small requests, for the wide lanes
+	queues
+)
+
+func towerOf(q int) Tower {
+	if q == images {
+		return ImageTower
+	}
+	return TextTower
 }
 
 // Model schedules the inputs of one CLIP model onto its lanes. It is safe for concurrent use.
@@ -58,69 +107,82 @@ type Model struct {
 	Spec
 	opts      Options
 	tokenizer Tokenizer
-	lanes     int
+	slots     []*slot
+	wide      int // slots that are; their queue is quickTexts
+	step      int // tokens of a bucket
+
+	telling sync.Mutex // guards the calls of OnHealth
 
 	mu      sync.Mutex
 	work    sync.Cond     // a picture waits to be prepared and the stage has room, or the model closes
-	batches sync.Cond     // an item is ready, or the model closes
 	raw     queue         // pictures that wait for a worker
-	ready   [2]queue      // prepared items, by tower
-	last    Tower         // the tower of the last batch; the other one goes first
-	idle    int           // lanes that wait for an item
-	queued  int           // items accepted and not yet answered
-	staged  int           // pictures that hold a buffer of the stage
-	free    [][]byte      // buffers of the stage that nobody holds
+	ready   [queues]queue // prepared items
+	running [queues]int   // rows that lanes work on
+	retries []*again
+	serial  uint64     // of the last batch
+	costs   [2][2]cost // of a batch, by Tower, of narrow and of wide lanes
+	length  float64    // mean tokens of a text, of late
+	last    int        // the queue of the last batch of a narrow lane; another one goes first
+	queued  int        // items accepted and not yet answered
+	staged  int        // pictures that hold a buffer of the stage
+	free    [][]byte   // buffers of the stage that nobody holds
+	healthy bool
+	reason  string        // when not healthy
 	closed  bool          // nothing more is accepted
 	stopped bool          // workers and lanes go home
 	drained chan struct{} // closed when closed and nothing is queued
+	end     chan struct{} // closed when stopped
 	wg      sync.WaitGroup
 }
 
-// NewModel starts the workers of a model and a goroutine for each lane, and owns the lanes from then on.
+// NewModel starts a model on lanes that are all alike; see New.
 func NewModel(spec Spec, tokenizer Tokenizer, lanes []Lane, o Options) (*Model, error) {
-	if len(lanes) == 0 {
-		return nil, Errorf(Invalid, "model %s has no lane", spec.Name)
+	slots := make([]Slot, len(lanes))
+	for i, l := range lanes {
+		slots[i].Lane = l
 	}
+	return New(spec, tokenizer, slots, o)
+}
+
+// New starts the workers of a model and a goroutine for each lane, and owns the lanes from then on.
+func New(spec Spec, tokenizer Tokenizer, slots []Slot, o Options) (*Model, error) {
 	if spec.Dim <= 0 || spec.ImageSize <= 0 || spec.ContextLength < 2 {
 		return nil, Errorf(Invalid, "model %s: dim %d, image size %d and context length %d must be positive",
 			spec.Name, spec.Dim, spec.ImageSize, spec.ContextLength)
 	}
-	m := &Model{Spec: spec, opts: o.withDefaults(), tokenizer: tokenizer, lanes: len(lanes), drained: make(chan struct{})}
-	m.work.L, m.batches.L = &m.mu, &m.mu
-	m.raw = newQueue(1)
-	m.ready[ImageTower] = newQueue(1)
-	m.ready[TextTower] = newQueue(bucket(spec.ContextLength) + 1)
+	m := &Model{Spec: spec, opts: o.withDefaults(), tokenizer: tokenizer, step: bucketStep, healthy: true,
+		drained: make(chan struct{}), end: make(chan struct{})}
+	m.work.L = &m.mu
+	m.raw.place, m.ready[images].place = rawPlace, imagePlace
+	m.ready[texts].place, m.ready[quickTexts].place = textPlace, textPlace
+	for i, s := range slots {
+		m.slots = append(m.slots, m.newSlot(i, s))
+		if s.Wide {
+			m.wide++
+		}
+	}
+	if len(slots) == m.wide {
+		return nil, Errorf(Invalid, "model %s has no lane for pictures", spec.Name)
+	}
 	for range m.opts.Workers {
 		m.wg.Go(m.prepareImages)
 	}
-	for _, l := range lanes {
-		m.wg.Go(func() { m.serve(l) })
+	for _, s := range m.slots {
+		m.start(s, s.Lane)
 	}
 	return m, nil
 }
 
 // bucketStep is the grain of the buckets: texts whose numbers of tokens lie within one step share one.
-const bucketStep = 8
+const bucketStep = 4
 
 // bucket returns the bucket of a text of n tokens.
-func bucket(n int) int { return (n - 1) / bucketStep }
-
-// rowLength returns the length that the rows of a batch are padded to, whose longest has n tokens. A runtime pays for a
-// length that differs from its last one (OpenVINO about 2.4 ms on ViT-B/32, measured) and for every padded
-// token of every row (0.2 ms), so few rows are rounded up coarsely and many not at all.
-func (m *Model) rowLength(rows, n int) int {
-	step := 1
-	switch {
-	case rows <= 4:
-		step = 8
-	case rows <= 12:
-		step = 4
-	}
-	return min((n+step-1)/step*step, m.ContextLength)
-}
+func (m *Model) bucket(n int) int { return (n - 1) / m.step }
 
 // stageSize is the most pictures that are prepared ahead of the lanes.
-func (m *Model) stageSize() int { return max(2*m.lanes*m.opts.MaxBatch, m.opts.Workers) }
+func (m *Model) stageSize() int {
+	return max(2*(len(m.slots)-m.wide)*m.opts.MaxBatch, m.opts.Workers)
+}
 
 // Queued returns how many inputs are accepted and not yet answered.
 func (m *Model) Queued() int {
@@ -138,17 +200,24 @@ func (m *Model) Drain() <-chan struct{} {
 		if m.queued == 0 {
 			close(m.drained)
 		}
+		m.kick() // nobody comes any more whom a lane could wait for
 	}
 	return m.drained
 }
 
-// Close refuses new inputs, answers the accepted ones and ends the workers and lanes.
+// Close refuses new inputs, answers the accepted ones and ends the workers and lanes. It does not wait for a
+// lane that the watchdog gave up.
 func (m *Model) Close() {
 	<-m.Drain()
 	m.mu.Lock()
-	m.stopped = true
+	if !m.stopped {
+		m.stopped = true
+		close(m.end)
+	}
 	m.work.Broadcast()
-	m.batches.Broadcast()
+	for _, s := range m.slots {
+		s.wake.Signal()
+	}
 	m.mu.Unlock()
 	m.wg.Wait()
 }
@@ -162,13 +231,4 @@ func (m *Model) settle(n int) {
 	if m.closed && m.queued == 0 && n > 0 {
 		close(m.drained)
 	}
-}
-
-// finite reports whether no value of row is NaN or infinite.
-func finite(row []float32) bool {
-	var sum float32
-	for _, v := range row {
-		sum += v * 0 // 0, or NaN once a value is not finite
-	}
-	return !math.IsNaN(float64(sum))
 }

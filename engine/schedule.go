@@ -1,0 +1,212 @@
+package engine
+
+import "time"
+
+// serves reports whether a lane of the slot may take from a queue. The lock is held.
+func (m *Model) serves(s *slot, q int) bool {
+	switch {
+	case s.Wide:
+		return q == quickTexts
+	case q == quickTexts:
+		return m.lanesOf(quickTexts) == 0 // the wide lanes have failed
+	}
+	return true
+}
+
+// waiting returns how many items are ready for a slot's lane. The lock is held.
+func (m *Model) waiting(s *slot) int {
+	n := 0
+	for q := range m.ready {
+		if size := m.ready[q].size; size > 0 && m.serves(s, q) {
+			n += size
+		}
+	}
+	return n
+}
+
+// lanesOf returns how many working lanes are meant for a queue. The lock is held.
+func (m *Model) lanesOf(q int) int {
+	n := 0
+	for _, s := range m.slots {
+		if !s.out && s.Wide == (q == quickTexts) {
+			n++
+		}
+	}
+	return n
+}
+
+// kick wakes idle lanes that have something to do: no more of them than there are items. The lock is held.
+func (m *Model) kick() {
+	left := len(m.retries)
+	for q := range m.ready {
+		left += m.ready[q].size
+	}
+	for _, s := range m.slots {
+		if s.woken {
+			left--
+		}
+	}
+	for _, s := range m.slots {
+		if left <= 0 {
+			return
+		}
+		if s.idle && !s.woken && m.could(s) {
+			s.woken = true
+			s.wake.Signal()
+			left--
+		}
+	}
+}
+
+// could reports whether it is worth waking an idle slot. The lock is held.
+func (m *Model) could(s *slot) bool {
+	if m.retryFor(s) >= 0 {
+		return true
+	}
+	n := m.waiting(s)
+	return n > 0 && (n >= s.want || m.closed) && !m.yields(s)
+}
+
+// yields reports whether a narrow lane waits for the batch of a wide lane of its replica, with which it shares its
+// threads. It does so for one batch, so that small requests do not keep large ones out. The lock is held.
+func (m *Model) yields(s *slot) bool {
+	if s.Wide || m.wide == 0 {
+		return false
+	}
+	for _, other := range m.slots {
+		if other.Wide && other.Replica == s.Replica && other.batch != nil {
+			return s.yieldedTo == 0 || s.yieldedTo == other.batch.serial
+		}
+	}
+	return false
+}
+
+// cut takes a batch for a lane when there is one and its time has come. Else s.until says when to look again, unless it
+// is zero. The lock is held.
+func (m *Model) cut(s *slot, b *batch, now time.Time) bool {
+	s.until = time.Time{}
+	n := m.waiting(s)
+	if s.want > 0 {
+		if n < s.want && now.Before(s.gatherEnd) && !m.closed {
+			s.until = s.gatherEnd
+			return false
+		}
+		s.want = 0
+	}
+	if n == 0 {
+		return false
+	}
+	if m.yields(s) {
+		for _, other := range m.slots {
+			if other.Wide && other.Replica == s.Replica {
+				s.yieldedTo = other.batch.serial
+			}
+		}
+		return false
+	}
+	for i := range queues {
+		q := (m.last + 1 + i) % queues // queues take turns
+		if m.ready[q].size == 0 || !m.serves(s, q) {
+			continue
+		}
+		if ripe := m.ripe(q); now.Before(ripe) {
+			if s.until.IsZero() || ripe.Before(s.until) {
+				s.until = ripe
+			}
+			continue
+		}
+		if m.fillFrom(s, b, q, now) {
+			if !s.Wide {
+				m.last = q
+			}
+			s.yieldedTo = 0
+			return true
+		}
+	}
+	return false
+}
+
+// ripe returns until when a queue's batch is kept open though a lane is free. The lock is held.
+func (m *Model) ripe(q int) time.Time {
+	if m.opts.MaxDelay <= 0 || m.closed || m.ready[q].size >= m.opts.PreferredBatch {
+		return time.Time{}
+	}
+	return m.ready[q].first().Add(m.opts.MaxDelay)
+}
+
+// fillFrom cuts a batch from a queue. The lock is held.
+func (m *Model) fillFrom(s *slot, b *batch, q int, now time.Time) bool {
+	tower := towerOf(q)
+	c := &m.costs[tower][s.width]
+	lanes := m.lanesOf(q)
+	if s.Wide != (q == quickTexts) {
+		lanes = m.lanesOf(texts) // the wide lanes have failed
+	}
+	for m.ready[q].size > 0 {
+		// Each lane has its share of what waits and of what the others have: a lane that took all would leave nothing for one
+		// that is free a moment later, and with callers who wait for their answers that repeats itself for ever.
+		size := m.ready[q].size
+		rows := (size + m.running[q] + lanes - 1) / max(lanes, 1)
+		if m.opts.MaxDelay > 0 {
+			rows = max(rows, m.opts.PreferredBatch)
+		}
+		l := limits{tower: tower, rows: min(rows, size, m.opts.MaxBatch), step: m.step, cost: c, most: m.opts.MaxBatch}
+		if tower == ImageTower {
+			l.rows = min(l.rows, c.full(tower, 1, m.opts.MaxBatch))
+		}
+		b.items = m.live(m.ready[q].take(b.items[:0], l), c, now)
+		if len(b.items) == 0 {
+			continue
+		}
+		b.queue, b.retry = q, nil
+		m.shape(s, b)
+		return true
+	}
+	return false
+}
+
+// shape chooses the length of a batch of texts. The lock is held.
+func (m *Model) shape(s *slot, b *batch) {
+	b.plain = true
+	if towerOf(b.queue) == ImageTower {
+		return
+	}
+	longest := 0
+	for i := range b.items {
+		longest = max(longest, len(b.items[i].ids))
+	}
+	c := &m.costs[TextTower][s.width]
+	b.length = s.shapes.length(c, len(b.items), longest, m.ContextLength)
+	b.plain = !s.shapes.ran(len(b.items), b.length) || c.change == 0
+}
+
+// live drops the items that nobody waits for any more, and those that would come too late. The lock is held.
+func (m *Model) live(items []item, c *cost, now time.Time) []item {
+	kept := items[:0]
+	for _, it := range items {
+		if err := it.req.ended(now, c.of(1)); err != nil {
+			m.answer(it, err)
+			continue
+		}
+		kept = append(kept, it)
+	}
+	clear(items[len(kept):]) // an idle lane holds no request
+	return kept
+}
+
+// Bounds of gather: the part of the last batch's time, and a time that nobody notices.
+const (
+	gatherPart = 8
+	gatherMost = 2 * time.Millisecond
+)
+
+// gather lets the callers that the lane has just answered come back before it cuts the next batch. Without it a lane
+// takes the first of them alone, and the others find it busy: with eight callers of one text each, batches are then
+// of one and seven. It waits for as many items as the last batch answered and left waiting, so a lonely caller never
+// does, and at most an eighth of the time that the last batch took, from its end.
+func (s *slot) gather(items int, ended time.Time, took time.Duration, most int) {
+	s.want = 0
+	if items = min(items, most); items > 1 {
+		s.want, s.gatherEnd = items, ended.Add(min(took/gatherPart, gatherMost))
+	}
+}

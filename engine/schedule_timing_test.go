@@ -1,0 +1,77 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"testing"
+)
+
+// freeLane is a runtime that costs nothing: what remains is the scheduler.
+type freeLane struct{}
+
+func (freeLane) RunTexts(_ []int32, rows, _ int, out []float32) error {
+	for r := range rows {
+		out[r*testDim] = 1
+	}
+	return nil
+}
+
+func (freeLane) RunImages(_ []byte, rows, _ int, out []float32) error {
+	return freeLane{}.RunTexts(nil, rows, 0, out)
+}
+
+func (freeLane) Close() {}
+
+// BenchmarkOverhead measures what the scheduler adds to an item: from the call of Embed to its return, tokenizing by a
+// fake. One operation is one item: of one caller at a time, of many at once, and of large requests.
+func BenchmarkOverhead(b *testing.B) {
+	start := func(b *testing.B, lanes int) *Model {
+		all := make([]Lane, lanes)
+		for i := range all {
+			all[i] = freeLane{}
+		}
+		m, err := NewModel(testSpec, runes{}, all, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(m.Close)
+		b.ReportAllocs()
+		return m
+	}
+	embed := func(b *testing.B, m *Model, in []Input) {
+		if _, err := m.Encode(context.Background(), in); err != nil {
+			b.Error(err)
+		}
+	}
+	one := []Input{text("a photo of a cat")}
+	for _, lanes := range []int{1, 2} {
+		b.Run(fmt.Sprintf("lanes=%d/callers=1", lanes), func(b *testing.B) {
+			m := start(b, lanes)
+			for b.Loop() {
+				embed(b, m, one)
+			}
+		})
+		for _, callers := range []int{4, 64} {
+			b.Run(fmt.Sprintf("lanes=%d/callers=%d", lanes, callers), func(b *testing.B) {
+				m := start(b, lanes)
+				b.SetParallelism(callers / 2)
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						embed(b, m, one)
+					}
+				})
+			})
+		}
+		b.Run(fmt.Sprintf("lanes=%d/request=256", lanes), func(b *testing.B) {
+			m := start(b, lanes)
+			many := make([]Input, 256)
+			for i := range many {
+				many[i] = one[0]
+			}
+			b.ResetTimer()
+			for n := 0; n < b.N; n += len(many) {
+				embed(b, m, many[:min(len(many), b.N-n)])
+			}
+		})
+	}
+}
