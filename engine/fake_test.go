@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,16 +20,23 @@ const (
 // fakeLane is a scripted runtime. It answers rows that can be recomputed from their input, so that a mix-up shows.
 type fakeLane struct {
 	mu      sync.Mutex
-	batches []int         // rows of each batch, in order
-	lengths []int         // text: length of the rows of each batch
-	gate    chan struct{} // when set, each batch waits for one receive
-	begun   chan int      // when set, gets the rows of each batch as it begins
-	took    time.Duration // of each batch
+	batches []int                 // rows of each batch, in order
+	lengths []int                 // text: length of the rows of each batch
+	gate    chan struct{}         // when set, each batch waits for one receive
+	begun   chan int              // when set, gets the rows of each batch as it begins
+	took    time.Duration         // of each batch
+	each    time.Duration         // of each row, beside that
+	script  func(batch int) error // when set, says what becomes of each batch; it may panic, sleep or hang
+	hang    chan struct{}         // what a batch with a sick token waits for
 	closed  bool
 }
 
-func (f *fakeLane) begin(rows, length int) {
+// sick is a token that makes a fakeLane hang for ever, as a fake lane may: until the end of the test.
+const sick = 888
+
+func (f *fakeLane) begin(rows, length int) error {
 	f.mu.Lock()
+	n := len(f.batches)
 	f.batches = append(f.batches, rows)
 	f.lengths = append(f.lengths, length)
 	f.mu.Unlock()
@@ -38,11 +46,27 @@ func (f *fakeLane) begin(rows, length int) {
 	if f.gate != nil {
 		<-f.gate
 	}
-	time.Sleep(f.took)
+	time.Sleep(f.took + time.Duration(rows)*f.each)
+	if f.script != nil {
+		return f.script(n)
+	}
+	return nil
+}
+
+// count returns how many batches the lane was given.
+func (f *fakeLane) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.batches)
 }
 
 func (f *fakeLane) RunTexts(ids []int32, rows, length int, out []float32) error {
-	f.begin(rows, length)
+	if err := f.begin(rows, length); err != nil {
+		return err
+	}
+	if f.hang != nil && slices.Contains(ids, sick) {
+		<-f.hang
+	}
 	for r := range rows {
 		row := ids[r*length : (r+1)*length]
 		sum := 0
@@ -63,7 +87,9 @@ func (f *fakeLane) RunTexts(ids []int32, rows, length int, out []float32) error 
 }
 
 func (f *fakeLane) RunImages(pixels []byte, rows, size int, out []float32) error {
-	f.begin(rows, size)
+	if err := f.begin(rows, size); err != nil {
+		return err
+	}
 	n := size * size * 3
 	for r := range rows {
 		sum := 0
@@ -75,7 +101,11 @@ func (f *fakeLane) RunImages(pixels []byte, rows, size int, out []float32) error
 	return nil
 }
 
-func (f *fakeLane) Close() { f.closed = true }
+func (f *fakeLane) Close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+}
 
 // runes is a tokenizer whose tokens are the characters of the text between markers 1 and 2.
 type runes struct{}

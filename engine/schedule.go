@@ -75,7 +75,10 @@ func (m *Model) yields(s *slot) bool {
 	}
 	for _, other := range m.slots {
 		if other.Wide && other.Replica == s.Replica && other.batch != nil {
-			return s.yieldedTo == 0 || s.yieldedTo == other.batch.serial
+			if s.yieldedTo == 0 {
+				s.yieldedTo = other.batch.serial
+			}
+			return s.yieldedTo == other.batch.serial
 		}
 	}
 	return false
@@ -93,15 +96,7 @@ func (m *Model) cut(s *slot, b *batch, now time.Time) bool {
 		}
 		s.want = 0
 	}
-	if n == 0 {
-		return false
-	}
-	if m.yields(s) {
-		for _, other := range m.slots {
-			if other.Wide && other.Replica == s.Replica {
-				s.yieldedTo = other.batch.serial
-			}
-		}
+	if n == 0 || m.yields(s) {
 		return false
 	}
 	for i := range queues {
