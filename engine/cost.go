@@ -36,7 +36,7 @@ func (c *cost) of(work float64) time.Duration { return c.fixed + time.Duration(w
 func (c *cost) observe(work float64, took time.Duration) {
 	y := float64(took)
 	if predicted := float64(c.of(work)); c.n > 8 {
-		y = min(y, 16*predicted+float64(time.Millisecond)) // one stall of the machine is not a cost
+		y = min(y, 4*predicted+float64(time.Millisecond)) // one stall of the machine is not a cost
 	}
 	c.n = c.n*costDecay + 1
 	c.x = c.x*costDecay + work

@@ -68,11 +68,13 @@ func Load(ctx context.Context, o LoadOptions) (*Loaded, error) {
 	}
 	c := opened.Checkpoint
 	spec := Spec{Name: c.Name, Dim: c.Dim, ImageSize: c.ImageSize, ContextLength: c.ContextLength, PadID: c.PadID, LogitScale: c.LogitScale}
+	costs := opened.calibrate()
 	m, err := New(spec, opened.Tokenizer, opened.slots(), o.Options)
 	if err != nil {
 		opened.Close()
 		return nil, err
 	}
+	m.seed(costs)
 	return &Loaded{Model: m, Opened: opened}, nil
 }
 
