@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,7 +38,7 @@ func newBenchRaw() *cobra.Command {
 Kinds: text (ids ready in memory), image (pixels ready), picture (each picture decoded and resized from its file's bytes
 first). Orders of texts: in (as they come, each batch padded to its longest), sorted (by length, which no server can
 know) and same (one batch of median length again and again, so that a runtime never sees another shape). --alone also
-measures one item at a time on one lane: what a server's latency is compared with.`,
+measures one item at a time on one lane, and one text on a wide lane, which has all threads: what a server's latency is compared with.`,
 		Example: `  clipd bench raw --model-path vit-b-32 --kind text,picture --batch 8,16,32,64 --alone --rounds 3
   clipd bench raw --model-path vit-b-32 --runtime onnxruntime --batch 32`,
 		Args: cobra.NoArgs,
@@ -87,6 +88,9 @@ func (r *rawFlags) run(cmd *cobra.Command) error {
 		for i, x := range measurements {
 			line.show(fmt.Sprintf("%s, batch %d, round %d of %d", x.Kind, x.Batch, round, r.rounds), bench.Progress{Of: x.Warmup + x.Duration})
 			got, err := x.Run(cmd.Context(), m)
+			if errors.Is(err, bench.ErrNoLane) && x.Wide {
+				continue // with one thread a replica has none
+			}
 			if err != nil {
 				return err
 			}
@@ -95,6 +99,7 @@ func (r *rawFlags) run(cmd *cobra.Command) error {
 			r.out.line(got)
 		}
 	}
+	results = slices.DeleteFunc(results, func(rounds []*bench.RawResult) bool { return len(rounds) == 0 })
 	medians := make([]*bench.RawResult, len(results))
 	for i, rounds := range results {
 		medians[i] = bench.MedianRaw(rounds)
@@ -134,6 +139,10 @@ func (r *rawFlags) measurements() ([]bench.Raw, error) {
 			if r.raw.Alone {
 				x.Batch, x.Alone = 1, true
 				all = append(all, x)
+				if kind == "text" {
+					x.Wide = true
+					all = append(all, x)
+				}
 			}
 		}
 	}

@@ -63,7 +63,7 @@ func (o Overload) Run(ctx context.Context, t Target) (*OverloadResult, error) {
 	if err := open.Check(); err != nil {
 		return nil, err
 	}
-	if r.Offered, err = open.runWith(ctx, t, items); err != nil {
+	if r.Offered, err = open.runWith(ctx, t, items); r.Offered == nil { // a server that answers nothing is a finding
 		return nil, fmt.Errorf("%.3g requests/s offered: %w", open.Rate, err)
 	}
 	r.Best = best * float64(open.Batch)

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ type Raw struct {
 	Batch    int
 	Sorted   bool // texts in order of length: the least padding that any order has, if all were known beforehand
 	Alone    bool // one lane works, the others idle: how long one item takes
+	Wide     bool // with Alone: on a wide lane, which computes small requests with all threads of its replica
 	Same     bool // the same batch again and again, of median length: a runtime may prepare again when the shape changes
 	Warmup   time.Duration
 	Duration time.Duration
@@ -32,6 +34,7 @@ type RawResult struct {
 	Batch       int     `json:"batch"`
 	Sorted      bool    `json:"sorted,omitempty"`
 	Alone       bool    `json:"alone,omitempty"`
+	Wide        bool    `json:"wide,omitempty"`
 	Same        bool    `json:"same,omitempty"`
 	Lanes       int     `json:"lanes"`   // that worked
 	Threads     int     `json:"threads"` // of each
@@ -42,18 +45,27 @@ type RawResult struct {
 	Latency     Latency `json:"latency_ms"` // of one batch on one lane
 }
 
+// ErrNoLane is a model without a lane of the kind that was asked for.
+var ErrNoLane = errors.New("the model has no such lane")
+
 // Run measures a model.
 func (r Raw) Run(ctx context.Context, m *engine.Opened) (*RawResult, error) {
 	if r.Batch < 1 || r.Duration <= 0 || r.Warmup < 0 {
 		return nil, fmt.Errorf("a batch of %d, a duration of %v and a warm-up of %v: batch and duration must be above 0, the warm-up not below",
 			r.Batch, r.Duration, r.Warmup)
 	}
-	lanes := m.Lanes
+	lanes, threads := m.Lanes, m.Threads
+	if r.Wide {
+		lanes, threads = m.Wide, m.Threads*m.LaneCount
+	}
+	if len(lanes) == 0 {
+		return nil, ErrNoLane
+	}
 	if r.Alone {
 		lanes = lanes[:1]
 	}
-	result := &RawResult{Kind: r.Kind, Runtime: m.Runtime.Name, Batch: r.Batch, Sorted: r.Sorted, Alone: r.Alone, Same: r.Same,
-		Lanes: len(lanes), Threads: m.Threads, Seconds: r.Duration.Seconds()}
+	result := &RawResult{Kind: r.Kind, Runtime: m.Runtime.Name, Batch: r.Batch, Sorted: r.Sorted, Alone: r.Alone, Wide: r.Wide, Same: r.Same,
+		Lanes: len(lanes), Threads: threads, Seconds: r.Duration.Seconds()}
 	work, err := r.prepare(m, result)
 	if err != nil {
 		return nil, err

@@ -105,6 +105,9 @@ func WriteRawTable(w io.Writer, results []*RawResult) error {
 		case r.Sorted:
 			how = "by length"
 		}
+		if r.Alone {
+			how += ", alone"
+		}
 		if r.Kind == "text" {
 			tokens = fmt.Sprintf("%.1f", r.Tokens)
 		}

@@ -125,15 +125,47 @@ func (c *wsConn) roundTrip(request []byte) ([]byte, error) {
 	if err := wsutil.WriteClientMessage(c.socket, op, request); err != nil {
 		return nil, err
 	}
-	answer, _, err := wsutil.ReadServerData(struct {
-		io.Reader
-		io.Writer
-	}{c.in, c.socket})
-	if closed, ok := err.(wsutil.ClosedError); ok {
-		if closed.Code == 1013 {
-			return nil, refused("the server closed: %s", closed.Reason)
-		}
-		return nil, fmt.Errorf("the server closed with code %d: %s", closed.Code, closed.Reason)
-	}
-	return answer, err
+	return c.read()
 }
+
+// read returns the next message and answers pings before it. The library's own reader takes no close code that RFC 6455 does
+// not list, and 1013 (try again later) came later.
+func (c *wsConn) read() ([]byte, error) {
+	in := &wsutil.Reader{Source: c.in, State: ws.StateClientSide}
+	in.OnIntermediate = c.control
+	for {
+		header, err := in.NextFrame()
+		if err != nil {
+			return nil, err
+		}
+		if header.OpCode.IsControl() {
+			if err := c.control(header, in); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		return io.ReadAll(in)
+	}
+}
+
+// control answers a ping, or returns how the server closed.
+func (c *wsConn) control(header ws.Header, in io.Reader) error {
+	payload, err := io.ReadAll(io.LimitReader(in, ws.MaxControlFramePayloadSize))
+	if err != nil {
+		return err
+	}
+	switch header.OpCode {
+	case ws.OpPing:
+		return wsutil.WriteClientMessage(c.socket, ws.OpPong, payload)
+	case ws.OpClose:
+		code, reason := ws.ParseCloseFrameData(payload)
+		if code == tryAgainLater {
+			return refused("the server closed: %s", reason)
+		}
+		return fmt.Errorf("the server closed with code %d: %s", code, reason)
+	}
+	return nil
+}
+
+// tryAgainLater is the close code of a server that has no room now.
+const tryAgainLater = 1013
