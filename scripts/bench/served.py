@@ -1,140 +1,96 @@
 #!/usr/bin/env python3
-"""Measures clipd's served throughput against the raw runtime and, where it is installed, the Python server.
+"""Measures clipd beside raw runtimes and the Python servers, on this machine, and writes docs/benchmarks.md.
 
-    scripts/bench/served.py [--rounds 3] [--seconds 8] [--peer] [--kinds text,image] [--output FILE]
+    scripts/bench/served.py [--rounds 3] [--seconds 8] [--peers] [--write]
 
-In every round the contestants run one after the other on the otherwise idle machine: the raw runtime (lanes run
-without pause on tensors that are ready), then clipd, then with --peer the Python server (scripts/bench/peers), all
-with the same random-weight ViT-B/32 and the same inputs. Ratios are taken within a round; medians are printed.
-Standard library only.
+In every round the contestants run one after the other with the same random-weight ViT-B/32 and the same inputs: raw OpenVINO, raw ONNX
+Runtime, clipd as it comes, and with --peers the Python servers at their best (scripts/bench/peers). Ratios are taken within
+a round. The targets are printed with pass or miss; --write keeps the results in docs/benchmarks/results.json and writes the page and its
+plots. --page writes the page from the results that are there. Standard library only.
 """
 import argparse
-import contextlib
+import datetime
 import json
 import pathlib
-import signal
-import socket
-import statistics
 import subprocess
 import sys
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-CLIPD = ROOT / 'clipd'
-MODEL = ROOT / 'build' / 'bench' / 'ViT-B-32'
-PEERS = ROOT / 'scripts' / 'bench' / 'peers'
-LOADS = {'text': [(8, 1), (4, 32), (8, 64)], 'image': [(8, 1), (4, 32)]}
-PEER_LOADS = {'text': [(8, 1), (4, 32)], 'image': [(8, 1)]}  # a request of 32 pictures takes the Python server longer than a run
-RAW_BATCHES = {'text': '8,16,32,64', 'image': '4,8,16,32'}
+from suite import contestants, machine, measure, page, targets
+
+CLIPD_LOADS = [('text', 1, 1), ('text', 8, 1), ('text', 4, 32), ('text', 8, 64), ('image', 8, 1), ('image', 4, 32)]
+PEER_LOADS = [('text', 8, 1), ('text', 4, 32), ('image', 8, 1)]
+RESULTS = contestants.ROOT / 'docs' / 'benchmarks' / 'results.json'
 
 
-def clipd(*args):
-    out = subprocess.run([CLIPD, *args], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return [json.loads(line) for line in out.splitlines()]
+def progress(text):
+    print(f'{datetime.datetime.now():%H:%M:%S} {text}', file=sys.stderr, flush=True)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+def loads(server, name, wanted, seconds):
+    found = {}
+    for kind, clients, batch in wanted:
+        found[f'{kind} {clients} × {batch}'] = result = measure.load(server, kind, clients, batch, seconds, warmup=3 if name == 'clipd' else 5)
+        progress(f'  {name}, {kind} {clients} × {batch}: ' + (f'{result["items_per_second"]:.1f} items/s' if result else 'no answer in time'))
+    return found
 
 
-def flow(port):
-    return f'''
-jtype: Flow
-with: {{port: {port}}}
-executors:
-  - name: clip_t
-    uses:
-      jtype: CLIPEncoder
-      with: {{model_path: {MODEL}}}
-      metas: {{py_modules: [clip_server.executors.clip_torch]}}
-'''
-
-
-@contextlib.contextmanager
-def clipd_server():
-    port = free_port()
-    began = time.monotonic()
-    p = subprocess.Popen([CLIPD, '-i'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    p.stdin.write(flow(port))
-    p.stdin.close()
-    box = []
-    for line in p.stdout:
-        box.append(line.rstrip())
-        if line.startswith('device'):
-            break
-    if not box:
-        sys.exit('clipd did not start; try: ./clipd demo-flow.yml')
-    try:
-        yield f'grpc://127.0.0.1:{port}', began
-    finally:
-        p.send_signal(signal.SIGTERM)
-        p.wait(60)
-
-
-@contextlib.contextmanager
-def peer_server():
-    started = subprocess.run([PEERS / 'start.sh', MODEL], check=True, stdout=subprocess.PIPE, text=True)
-    try:
-        yield started.stdout.split()[-1]
-    finally:
-        subprocess.run([PEERS / 'stop.sh'], check=True, stdout=subprocess.DEVNULL)
-
-
-def load(server, kind, clients, batch, seconds):
-    r = clipd('bench', server, '--kind', kind, '--clients', str(clients), '--batch', str(batch),
-              '--duration', f'{seconds}s', '--warmup', '3s')[0]
-    if r['failed']:
-        sys.exit(f'{server}: {r["failed"]} requests failed: {r.get("first_error")}')
-    return r
-
-
-def first_answer():
-    """Seconds from the start of the process to the first answer."""
-    with clipd_server() as (server, began):
-        subprocess.run([CLIPD, 'encode', '--server', server, 'a photo of a cat'], check=True, stdout=subprocess.DEVNULL)
-        return time.monotonic() - began
+def one_round(args, reference):
+    result = {'load': machine.load(), 'raw': {}, 'servers': {}, 'cosine': {}}
+    for runtime in args.runtimes:
+        result['raw'][runtime] = raw = measure.raw(runtime, args.raw_seconds)
+        progress(f'  raw {runtime}: {raw["text"]["items_per_second"]:.1f} texts/s at {raw["text"]["batch"]}, '
+                 f'{raw["picture"]["items_per_second"]:.1f} pictures/s at {raw["picture"]["batch"]}')
+    for name in ['clipd'] + args.peers:
+        with contestants.start(name) as server:
+            result['cosine'][name] = measure.same_model(name, server, reference)
+            if name == 'clipd':
+                result['servers'][name] = loads(server, name, CLIPD_LOADS, args.seconds)
+                for scenario in ('fairness', 'overload'):
+                    result[scenario] = measure.scenario(server, scenario, args.seconds)
+                    progress(f'  clipd, {scenario}: done')
+            else:
+                result['servers'][name] = loads(server, name, PEER_LOADS, args.peer_seconds)
+    return result
 
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('--rounds', type=int, default=3)
-    ap.add_argument('--seconds', type=int, default=8)
-    ap.add_argument('--kinds', default='text,image')
-    ap.add_argument('--peer', action='store_true', help='also the Python server')
-    ap.add_argument('--output', type=pathlib.Path, default=ROOT / 'build' / 'bench' / 'served.json')
+    ap.add_argument('--seconds', type=int, default=8, help='of each load')
+    ap.add_argument('--raw-seconds', type=int, default=4, help='of each batch size of a raw runtime')
+    ap.add_argument('--peer-seconds', type=int, default=20, help='of each load of a Python server: they answer few requests')
+    ap.add_argument('--peers', nargs='?', const=','.join(contestants.PEER_NAMES), default='', help='all of them, or a list: ' + ','.join(contestants.PEER_NAMES))
+    ap.add_argument('--runtimes', default='openvino,onnxruntime')
+    ap.add_argument('--output', type=pathlib.Path, default=contestants.ROOT / 'build' / 'bench' / 'served.json')
+    ap.add_argument('--write', action='store_true', help='write docs/benchmarks.md and docs/benchmarks/')
+    ap.add_argument('--page', action='store_true', help='only write the page, from docs/benchmarks/results.json')
     args = ap.parse_args()
-    if not MODEL.exists():
-        subprocess.run([CLIPD, 'model', 'make', 'ViT-B-32', '--random', MODEL], check=True)
-    first_answer()  # fills the caches
-    results = {'first_answer_seconds': [first_answer() for _ in range(args.rounds)]}
-    for n in range(args.rounds):
-        for kind in args.kinds.split(','):
-            raw = clipd('bench', 'raw', '--model-path', str(MODEL), '--kind', kind, '--batch', RAW_BATCHES[kind],
-                        '--duration', f'{max(args.seconds // 2, 3)}s')
-            best = max(raw, key=lambda r: r['items_per_second'])
-            results.setdefault(f'{kind}: raw runtime, best batch', []).append(best['items_per_second'])
-            with clipd_server() as (server, _):
-                served = {c: load(server, kind, *c, args.seconds) for c in LOADS[kind]}
-            peer = {}
-            if args.peer:
-                with peer_server() as server:
-                    peer = {c: load(server, kind, *c, max(args.seconds, 15)) for c in PEER_LOADS[kind]}
-            for c, r in served.items():
-                name = f'{kind} {c[0]}x{c[1]}'
-                results.setdefault(f'{name}: clipd', []).append(r['items_per_second'])
-                results.setdefault(f'{name}: clipd p50 ms', []).append(r['P50'])
-                results.setdefault(f'{name}: clipd / raw', []).append(r['items_per_second'] / best['items_per_second'])
-                if c in peer:
-                    results.setdefault(f'{name}: Python server', []).append(peer[c]['items_per_second'])
-                    results.setdefault(f'{name}: clipd / Python server', []).append(
-                        r['items_per_second'] / peer[c]['items_per_second'])
-            print(f'round {n + 1}, {kind}: done', file=sys.stderr, flush=True)
-    for name, values in results.items():
-        print(f'{name:45s} {statistics.median(values):10.2f}   of {", ".join(f"{v:.2f}" for v in values)}')
+    if args.page:
+        results = json.loads(RESULTS.read_text())
+        page.write(results)
+        print(targets.table(results))
+        return
+    args.peers = [p for p in args.peers.split(',') if p]
+    args.runtimes = [r for r in args.runtimes.split(',') if r]
+    if unknown := set(args.peers) - set(contestants.PEER_NAMES):
+        ap.error(f'--peers {", ".join(sorted(unknown))}: there are {", ".join(contestants.PEER_NAMES)}')
+    contestants.make_model()
+    reference = measure.encoded('--model-path', str(contestants.MODEL), '--runtime', 'onnxruntime', '--dtype', 'fp32')
+    results = {
+        'command': 'scripts/bench/served.py ' + ' '.join(sys.argv[1:]), 'date': f'{datetime.date.today()}', 'commit': machine.commit(contestants.ROOT),
+        'machine': machine.describe(), 'seconds': args.seconds, 'peer_seconds': args.peer_seconds, 'rounds': [], 'overhead_us': measure.overhead(),
+        'versions': subprocess.run([contestants.CLIPD, 'version'], stdout=subprocess.PIPE, text=True, check=False).stdout.splitlines(),
+    }
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps(results, indent=1) + '\n')
+    for n in range(args.rounds):
+        progress(f'round {n + 1} of {args.rounds}')
+        results['rounds'].append(one_round(args, reference))
+        args.output.write_text(json.dumps(results, indent=1, ensure_ascii=False) + '\n')
+        print(targets.table(results), flush=True)
+    if args.write:
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + '\n')
+        page.write(results)
 
 
 if __name__ == '__main__':

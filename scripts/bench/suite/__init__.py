@@ -1,0 +1,1 @@
+"""What scripts/bench/served.py is made of."""
