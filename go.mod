@@ -15,6 +15,8 @@ require (
 	gopkg.in/yaml.v3 v3.0.1
 )
 
+require github.com/maypok86/otter/v2 v2.4.0 // indirect
+
 require (
 	github.com/KimMachineGun/automemlimit v1.0.1 // indirect
 	github.com/coder/websocket v1.8.15 // indirect

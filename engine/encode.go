@@ -56,18 +56,7 @@ func (m *Model) enqueue(r *request) {
 		}
 	}
 	if n < len(r.inputs) {
-		m.mu.Lock()
-		for i := range r.inputs {
-			if r.inputs[i].Tower == ImageTower {
-				m.raw.push(item{req: r, index: i}, 0)
-			}
-		}
-		if len(r.inputs)-n == 1 {
-			m.work.Signal()
-		} else {
-			m.work.Broadcast()
-		}
-		m.mu.Unlock()
+		m.queuePictures(r, len(r.inputs)-n)
 	}
 	if n > 0 {
 		m.tokenize(r, n)
@@ -77,9 +66,10 @@ func (m *Model) enqueue(r *request) {
 // tokenize queues the n texts of a request. When its caller goes away meanwhile it stops: Embed gives the places free.
 func (m *Model) tokenize(r *request, n int) {
 	var few [4]item
-	chunk := few[:0]
+	var fewKeys [4]contentKey
+	chunk, keys := few[:0], fewKeys[:0]
 	if n > len(few) {
-		chunk = make([]item, 0, min(n, tokenizeChunk))
+		chunk, keys = make([]item, 0, min(n, tokenizeChunk)), make([]contentKey, 0, min(n, tokenizeChunk))
 	}
 	began := time.Now()
 	ids := make([]int32, 0, 16*min(n, tokenizeChunk))
@@ -90,16 +80,20 @@ func (m *Model) tokenize(r *request, n int) {
 		if r.ctx.Err() != nil {
 			return
 		}
-		begin := len(ids)
-		ids = m.tokenizer.Append(ids, r.inputs[i].Text, m.ContextLength)
-		chunk = append(chunk, item{req: r, index: i, ids: ids[begin:len(ids):len(ids)]})
+		it, key := item{req: r, index: i}, r.inputs[i].key()
+		if !m.cache.get(key, r.out.Row(i)) {
+			begin := len(ids)
+			ids = m.tokenizer.Append(ids, r.inputs[i].Text, m.ContextLength)
+			it.ids = ids[begin:len(ids):len(ids)]
+		}
+		chunk, keys = append(chunk, it), append(keys, key)
 		n--
 		if n > 0 && len(chunk) < tokenizeChunk {
 			continue
 		}
 		ready := time.Now()
-		m.queueTexts(r, chunk, began, ready)
-		chunk, began = chunk[:0], ready
+		m.queueTexts(r, chunk, keys, began, ready)
+		chunk, keys, began = chunk[:0], keys[:0], ready
 		ids = make([]int32, 0, 16*min(n, tokenizeChunk))
 	}
 }
@@ -107,7 +101,9 @@ func (m *Model) tokenize(r *request, n int) {
 // lengthDecay is how much the mean length of texts follows a text.
 const lengthDecay = 1.0 / 256
 
-func (m *Model) queueTexts(r *request, chunk []item, began, ready time.Time) {
+// queueTexts queues texts with their tokens; those without were found in the cache and are answered.
+func (m *Model) queueTexts(r *request, chunk []item, keys []contentKey, began, ready time.Time) {
+	flights := make([]flight, len(chunk))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r.out.Times.Prepare.add(began, ready)
@@ -115,6 +111,14 @@ func (m *Model) queueTexts(r *request, chunk []item, began, ready time.Time) {
 	for i := range chunk {
 		it := &chunk[i]
 		it.ready = ready
+		if it.ids == nil {
+			m.answer(*it, nil)
+			continue
+		}
+		flights[i].key = keys[i]
+		if m.board(it, &flights[i]) {
+			continue
+		}
 		n := len(it.ids)
 		if m.length == 0 {
 			m.length = float64(n)

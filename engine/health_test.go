@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,11 +23,13 @@ func newSlots(t *testing.T, o Options, slots ...Slot) *Model {
 	return m
 }
 
-// distinct returns n texts, all different and of one length.
+var texted atomic.Int64
+
+// distinct returns n texts of one length, different from each other and from all before.
 func distinct(n int) []Input {
 	inputs := make([]Input, n)
 	for i := range inputs {
-		inputs[i] = text(fmt.Sprintf("text %05d", i))
+		inputs[i] = text(fmt.Sprintf("text %07d", texted.Add(1)))
 	}
 	return inputs
 }

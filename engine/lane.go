@@ -194,6 +194,9 @@ func (m *Model) finish(s *slot, b *batch, err error) bool {
 		for i := range b.items {
 			if row := b.out[i*m.Dim : (i+1)*m.Dim]; finite(row) {
 				copy(b.items[i].req.out.Row(b.items[i].index), row)
+				if f := b.items[i].flight; f != nil {
+					m.cache.put(f.key, row)
+				}
 			} else {
 				b.items[i].bad = true
 				bad++
@@ -222,6 +225,9 @@ func (m *Model) finish(s *slot, b *batch, err error) bool {
 				continue
 			}
 			it.req.ran(it.ready, b.taken, left)
+			if it.flight != nil {
+				it.flight.taken, it.flight.left = b.taken, left
+			}
 			m.answer(it, nil)
 		}
 		if bad > 0 {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"clipd/engine/preprocess"
@@ -63,6 +64,9 @@ type Options struct {
 
 	// OnHealth is called when what Health returns changes, from a goroutine of its own; nil: nobody asks.
 	OnHealth func(ok bool, reason string)
+
+	// CacheBytes bounds a cache of embeddings by the content of texts and pictures; 0: none.
+	CacheBytes int64
 }
 
 func (o Options) withDefaults() Options {
@@ -110,6 +114,8 @@ type Model struct {
 	slots     []*slot
 	wide      int // slots that are; their queue is quickTexts
 	step      int // tokens of a bucket
+	cache     *cache
+	joined    atomic.Uint64
 
 	telling sync.Mutex // guards the calls of OnHealth
 
@@ -119,6 +125,7 @@ type Model struct {
 	ready   [queues]queue // prepared items
 	running [queues]int   // rows that lanes work on
 	retries []*again
+	flights map[contentKey]*flight
 	serial  uint64     // of the last batch
 	costs   [2][2]cost // of a batch, by Tower, of narrow and of wide lanes
 	length  float64    // mean tokens of a text, of late
@@ -151,7 +158,11 @@ func New(spec Spec, tokenizer Tokenizer, slots []Slot, o Options) (*Model, error
 			spec.Name, spec.Dim, spec.ImageSize, spec.ContextLength)
 	}
 	m := &Model{Spec: spec, opts: o.withDefaults(), tokenizer: tokenizer, step: bucketStep, healthy: true,
-		drained: make(chan struct{}), end: make(chan struct{})}
+		flights: make(map[contentKey]*flight), drained: make(chan struct{}), end: make(chan struct{})}
+	var err error
+	if m.cache, err = newCache(o.CacheBytes); err != nil {
+		return nil, Errorf(Invalid, "model %s: a cache of %d bytes: %v", spec.Name, o.CacheBytes, err)
+	}
 	m.work.L = &m.mu
 	m.raw.place, m.ready[images].place = rawPlace, imagePlace
 	m.ready[texts].place, m.ready[quickTexts].place = textPlace, textPlace

@@ -99,7 +99,7 @@ func TestGather(t *testing.T) {
 		for c := range 8 {
 			wg.Go(func() {
 				for range 20 {
-					if _, err := m.Encode(t.Context(), []Input{text("x")}); err != nil {
+					if _, err := m.Encode(t.Context(), []Input{text(fmt.Sprint("caller ", c))}); err != nil {
 						t.Error(err)
 					}
 					time.Sleep(time.Duration(100+100*c) * time.Microsecond)
@@ -130,11 +130,7 @@ func TestSharedOut(t *testing.T) {
 		m := newTestModel(t, Options{MaxBatch: 32}, a, b)
 		synctest.Wait()
 		go func() {
-			inputs := make([]Input, 16)
-			for i := range inputs {
-				inputs[i] = text("same")
-			}
-			m.Encode(t.Context(), inputs)
+			m.Encode(t.Context(), distinct(16))
 		}()
 		synctest.Wait()
 		if len(a.batches) != 1 || len(b.batches) != 1 || a.batches[0] != 8 || b.batches[0] != 8 {
@@ -193,7 +189,7 @@ func TestLikeLengths(t *testing.T) {
 			if i%2 == 1 {
 				n = 60
 			}
-			inputs = append(inputs, text(strings.Repeat("y", n)))
+			inputs = append(inputs, text(strings.Repeat("y", n-1)+string(rune('a'+i))))
 		}
 		close(l.gate)
 		emb, err := m.Encode(t.Context(), inputs)
@@ -276,9 +272,9 @@ func TestCancelFreesThePlace(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		inputs := make([]Input, 100)
 		for i := range inputs {
-			inputs[i] = text("waiting")
+			inputs[i] = text(fmt.Sprint("waiting ", i))
 			if i%2 == 0 {
-				inputs[i] = square(8, 1)
+				inputs[i] = square(8, byte(i))
 			}
 		}
 		result := make(chan error, 1)
@@ -416,7 +412,7 @@ func checkEmpty(t *testing.T, m *Model) {
 	t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	left := m.staged + m.queued + len(m.retries)
+	left := m.staged + m.queued + len(m.retries) + len(m.flights)
 	for _, q := range []*queue{&m.raw, &m.ready[images], &m.ready[texts], &m.ready[quickTexts]} {
 		left += q.size + q.requests
 		for _, r := range q.rings {
@@ -429,7 +425,7 @@ func checkEmpty(t *testing.T, m *Model) {
 		left += n
 	}
 	if left != 0 {
-		t.Errorf("left over: staged %d, queued %d, running %v, %d retries, queues %+v", m.staged, m.queued, m.running, len(m.retries), m.ready)
+		t.Errorf("left over: staged %d, queued %d, running %v, %d retries, %d flights, queues %+v", m.staged, m.queued, m.running, len(m.retries), len(m.flights), m.ready)
 	}
 }
 

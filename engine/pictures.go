@@ -1,12 +1,47 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"time"
 
 	"clipd/engine/preprocess"
 )
+
+// queuePictures puts the n pictures of a request into the queue of the workers. Those in the cache are answered.
+func (m *Model) queuePictures(r *request, n int) {
+	type found struct {
+		item
+		hit bool
+	}
+	all := make([]found, 0, n)
+	flights := make([]flight, n)
+	for i := range r.inputs {
+		if in := &r.inputs[i]; in.Tower == ImageTower {
+			key := in.key()
+			flights[len(all)].key = key
+			all = append(all, found{item{req: r, index: i}, m.cache.get(key, r.out.Row(i))})
+		}
+	}
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range all {
+		it := &all[i].item
+		it.ready = now
+		if all[i].hit {
+			m.answer(*it, nil)
+		} else if !m.board(it, &flights[i]) {
+			m.raw.push(*it, 0)
+		}
+	}
+	if n == 1 {
+		m.work.Signal()
+	} else {
+		m.work.Broadcast()
+	}
+}
 
 // prepareImages is a worker: it decodes and resizes one picture after the other while the stage has room.
 func (m *Model) prepareImages() {
@@ -41,8 +76,10 @@ func (m *Model) prepareImages() {
 			close(r.released)
 		}
 		switch {
-		case r.gone || err != nil:
+		case err != nil:
 			m.answer(it, err)
+		case r.gone:
+			m.answer(it, context.Canceled)
 		default:
 			r.out.Times.Prepare.add(began, it.ready)
 			m.ready[images].push(it, 0)

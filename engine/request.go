@@ -63,12 +63,16 @@ type item struct {
 	pixels []byte  // image, prepared: [size, size, 3] RGB
 	staged bool    // pixels is a buffer of the model's stage
 	ids    []int32 // text, prepared: its tokens
+	flight *flight // of its content, whose leader it is
 	bad    bool    // its answer has values that are not finite
 	ready  time.Time
 }
 
 // answer ends an item with its error or, its row being in place, with nil. The lock is held.
 func (m *Model) answer(it item, err error) {
+	if it.flight != nil {
+		m.land(&it, err)
+	}
 	m.release(&it)
 	r := it.req
 	if r.gone {
@@ -109,16 +113,19 @@ func (m *Model) abandon(r *request) <-chan struct{} {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r.released = make(chan struct{})
+	r.gone = true
 	if r.left > 0 {
 		for _, q := range [...]*queue{&m.raw, &m.ready[images], &m.ready[r.texts()]} {
 			for _, it := range q.remove(r) {
+				if it.flight != nil {
+					m.land(&it, context.Canceled)
+				}
 				m.release(&it)
 			}
 		}
 		m.settle(r.left)
 		r.left = 0
 	}
-	r.gone = true
 	if r.reading == 0 {
 		close(r.released)
 	}

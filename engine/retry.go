@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,11 +33,15 @@ func (m *Model) retry(b *batch, l Lane, chosen func(*item) bool, err error) {
 	size := m.ImageSize * m.ImageSize * 3
 	items := make([]item, 0, len(b.items))
 	for i := range b.items {
-		if it := b.items[i]; chosen(&it) && !it.req.gone {
+		if it := b.items[i]; chosen(&it) {
 			if b.queue == images { // the stage's buffer was given back, and that of the batch is for the next one
 				it.pixels = slices.Clone(b.pixels[i*size : (i+1)*size])
 			}
 			it.bad = false
+			if it.req.gone { // one who joined it may take it over
+				m.answer(it, context.Canceled)
+				continue
+			}
 			items = append(items, it)
 		}
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 )
 
@@ -43,21 +44,23 @@ func BenchmarkOverhead(b *testing.B) {
 			b.Error(err)
 		}
 	}
-	one := []Input{text("a photo of a cat")}
+	one := func(caller int64) []Input { return []Input{text(fmt.Sprint("a photo of a cat ", caller))} }
 	for _, lanes := range []int{1, 2} {
 		b.Run(fmt.Sprintf("lanes=%d/callers=1", lanes), func(b *testing.B) {
-			m := start(b, lanes)
+			m, in := start(b, lanes), one(0)
 			for b.Loop() {
-				embed(b, m, one)
+				embed(b, m, in)
 			}
 		})
 		for _, callers := range []int{4, 64} {
 			b.Run(fmt.Sprintf("lanes=%d/callers=%d", lanes, callers), func(b *testing.B) {
 				m := start(b, lanes)
 				b.SetParallelism(callers / 2)
+				var next atomic.Int64
 				b.RunParallel(func(pb *testing.PB) {
+					in := one(next.Add(1))
 					for pb.Next() {
-						embed(b, m, one)
+						embed(b, m, in)
 					}
 				})
 			})
@@ -66,7 +69,7 @@ func BenchmarkOverhead(b *testing.B) {
 			m := start(b, lanes)
 			many := make([]Input, 256)
 			for i := range many {
-				many[i] = one[0]
+				many[i] = one(int64(i))[0]
 			}
 			b.ResetTimer()
 			for n := 0; n < b.N; n += len(many) {

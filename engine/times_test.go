@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,7 +19,7 @@ func TestMaxBatchOfARequest(t *testing.T) {
 			wg.Go(func() {
 				inputs := make([]Input, n)
 				for i := range inputs {
-					inputs[i] = text("x")
+					inputs[i] = text(fmt.Sprint("request ", n, " text ", i))
 				}
 				emb, err := m.Embed(t.Context(), Request{Inputs: inputs, MaxBatch: most})
 				if err != nil || emb.Err() != nil {
