@@ -38,7 +38,7 @@ func runBench(args ...string) (string, error) {
 func TestBenchFormats(t *testing.T) {
 	server := embeddingServer(t, 200)
 	file := filepath.Join(t.TempDir(), "all.json")
-	quick := []string{server, "--batch", "1,3", "--clients", "2", "--rounds", "2", "--duration", "60ms", "--warmup", "10ms"}
+	quick := []string{server, "--batch", "1,3", "--clients", "2", "--rounds", "2", "--duration", "1s", "--warmup", "0s"}
 	out, err := runBench(append(quick, "--format", "lines", "--output", file)...)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestBenchFormats(t *testing.T) {
 
 func TestBenchScenarios(t *testing.T) {
 	server := embeddingServer(t, 200)
-	out, err := runBench(server, "--scenario", "fairness", "--bulk", "16", "--duration", "60ms", "--warmup", "10ms", "--format", "lines")
+	out, err := runBench(server, "--scenario", "fairness", "--bulk", "16", "--duration", "1s", "--warmup", "0s", "--format", "lines")
 	var fairness struct {
 		Scenario string
 		P99      float64 `json:"p99_ratio"`
@@ -86,7 +86,7 @@ func TestBenchScenarios(t *testing.T) {
 	if err != nil || json.Unmarshal([]byte(out), &fairness) != nil || fairness.Scenario != "fairness" || fairness.P99 <= 0 || fairness.Bulk.Batch != 16 {
 		t.Errorf("%v, %+v:\n%s", err, fairness, out)
 	}
-	out, err = runBench(server, "--scenario", "overload", "--clients", "1", "--batch", "2", "--fill", "10ms", "--max-under-way", "20", "--duration", "60ms", "--warmup", "10ms",
+	out, err = runBench(server, "--scenario", "overload", "--clients", "1", "--batch", "2", "--fill", "10ms", "--max-under-way", "20", "--duration", "1s", "--warmup", "0s",
 		"--timeout", "1s", "--format", "lines")
 	var overload struct {
 		Scenario string
@@ -102,11 +102,11 @@ func TestBenchScenarios(t *testing.T) {
 }
 
 func TestBenchFailsWhenNothingIsAnswered(t *testing.T) {
-	out, err := runBench(embeddingServer(t, 500), "--duration", "60ms", "--warmup", "0s", "--format", "lines")
+	out, err := runBench(embeddingServer(t, 500), "--duration", "1s", "--warmup", "0s", "--format", "lines")
 	if err == nil || !strings.Contains(err.Error(), "HTTP 500") || !strings.Contains(out, `"failed":`) {
 		t.Errorf("%v:\n%s", err, out)
 	}
-	out, err = runBench(embeddingServer(t, 429), "--duration", "60ms", "--warmup", "0s", "--format", "table")
+	out, err = runBench(embeddingServer(t, 429), "--duration", "1s", "--warmup", "0s", "--format", "table")
 	if err == nil || !strings.Contains(err.Error(), "HTTP 429") || !strings.Contains(out, "refusals took") {
 		t.Errorf("%v:\n%s", err, out)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -150,9 +151,10 @@ func TestHTTPExchangeEndsWithItsContext(t *testing.T) {
 }
 
 func TestHTTPS(t *testing.T) {
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, answered(2)) }))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, answered(2)) }))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that is to fail
+	s.StartTLS()
 	defer s.Close()
-	s.Config.ErrorLog = nil
 	want(t, meet(t, s.URL, TargetOptions{Insecure: true}, inputs), "", false)
 	want(t, meet(t, s.URL, TargetOptions{}, inputs), "certificate", false)
 }

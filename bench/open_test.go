@@ -59,21 +59,14 @@ func TestPoissonArrivalsHaveTheRateOnAverage(t *testing.T) {
 // A server that stops for a second every ten: what a closed loop does not see, an open one does.
 func TestCoordinatedOmission(t *testing.T) {
 	stalling := func() *server {
-		var stalledUntil time.Time
-		var began time.Time
-		s := &server{streams: 1000}
-		s.answer = func(ctx context.Context, n int64, _ int) error {
-			now := time.Now()
-			if n == 0 {
-				began = now
+		began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // when a bubble of testing/synctest begins
+		return &server{streams: 1000, answer: func(ctx context.Context, _ int64, _ int) error {
+			stands := time.Duration(0)
+			if phase := time.Since(began) % (10 * time.Second); phase >= 9*time.Second {
+				stands = 10*time.Second - phase
 			}
-			if phase := now.Sub(began) % (10 * time.Second); phase >= 9*time.Second {
-				stalledUntil = now.Add(10*time.Second - phase)
-				return wait(ctx, time.Until(stalledUntil)+time.Millisecond)
-			}
-			return wait(ctx, time.Millisecond)
-		}
-		return s
+			return wait(ctx, stands+time.Millisecond)
+		}}
 	}
 	closed, err := run(t, Load{Clients: 1, Duration: 40 * time.Second}, stalling())
 	if err != nil {

@@ -119,11 +119,10 @@ func TestWebSocketErrors(t *testing.T) {
 
 // A connection that broke is opened again for the next exchange.
 func TestWebSocketOpensAgain(t *testing.T) {
-	first := true
+	var messages atomic.Int64
 	answer := echo(t)
 	address, opened := serveWS(t, func(op ws.OpCode, message []byte, send func(ws.OpCode, []byte)) bool {
-		if first {
-			first = false
+		if messages.Add(1) == 1 {
 			return false
 		}
 		return answer(op, message, send)
