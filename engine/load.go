@@ -27,6 +27,7 @@ type LoadOptions struct {
 	LaneCount int    // batches that one replica works on at a time
 	Threads   int    // processor threads of one replica; its share of the cores
 	NoWide    bool   // no wide lanes (see Slot), which cost the memory of a second text tower in the precision in force
+	NoCheck   bool   // no self-check: what the lanes answer is not compared with a reference
 	Options          // of the scheduler
 	Progress  func(stage string, done, total int64)
 }
@@ -97,12 +98,31 @@ func Open(ctx context.Context, o LoadOptions) (*Opened, error) {
 		return nil, fmt.Errorf("model %s: %w", l.Checkpoint.Name, err)
 	}
 	l.layOut(o)
-	if err := l.openLanes(ctx); err != nil {
+	if err := l.openChecked(ctx); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("model %s: %w", l.Checkpoint.Name, err)
 	}
 	l.Took = time.Since(began)
 	return l, nil
+}
+
+// openChecked makes the lanes and checks them. The reference comes first: its towers are out of memory again when those that
+// serve come in.
+func (l *Opened) openChecked(ctx context.Context) error {
+	var ref *reference
+	if !l.options.NoCheck {
+		var err error
+		if ref, err = l.reference(ctx); err != nil {
+			return err
+		}
+	}
+	if err := l.openLanes(ctx); err != nil {
+		return err
+	}
+	if l.options.NoCheck {
+		return nil
+	}
+	return l.selfCheck(ref)
 }
 
 // layOut divides the cores: replicas share them, and so do the lanes of a replica.
