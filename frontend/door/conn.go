@@ -52,6 +52,7 @@ type plainConn struct {
 	place *place
 	head  head
 	ready readiness
+	watched
 }
 
 func newPlainConn(c *net.TCPConn, p *place) (*plainConn, error) {
@@ -65,21 +66,46 @@ func newPlainConn(c *net.TCPConn, p *place) (*plainConn, error) {
 	return conn, nil
 }
 
-func (c *plainConn) Read(p []byte) (int, error) {
+func (c *plainConn) Read(p []byte) (n int, err error) {
 	if c.head.buf != nil && len(p) > 0 {
-		return c.head.read(p), nil
+		n = c.head.read(p)
+	} else {
+		n, err = c.TCPConn.Read(p)
 	}
-	return c.TCPConn.Read(p)
+	if n > 0 {
+		if over := c.watch.Received(p[:n]); over != nil {
+			return 0, over
+		}
+	}
+	return n, err
+}
+
+func (c *plainConn) Write(p []byte) (int, error) {
+	if c.watch == nil {
+		return c.TCPConn.Write(p)
+	}
+	return c.write(p, c.TCPConn.Write)
 }
 
 // ReadOnReady waits until there is something to read, and only then takes a buffer of size bytes from the pool and reads
 // into it. The caller owns the buffer. grpc-go looks for this method, so that idle connections hold no buffers.
 func (c *plainConn) ReadOnReady(size int, from mem.BufferPool) (*[]byte, int, error) {
+	var buf *[]byte
+	var n int
 	if c.head.buf != nil {
-		buf := from.Get(size)
-		return buf, c.head.read(*buf), nil
+		buf = from.Get(size)
+		n = c.head.read(*buf)
+	} else {
+		var err error
+		if buf, n, err = c.ready.wait(size, from); err != nil {
+			return nil, 0, err
+		}
 	}
-	return c.ready.wait(size, from)
+	if err := c.watch.Received((*buf)[:n]); err != nil {
+		from.Put(buf)
+		return nil, 0, err
+	}
+	return buf, n, nil
 }
 
 // WriteTo gives the first bytes, then lets the TCP connection do as it does.
@@ -101,6 +127,7 @@ func (c *plainConn) WriteTo(w io.Writer) (int64, error) {
 // Close closes the connection and gives its place back.
 func (c *plainConn) Close() error {
 	err := c.TCPConn.Close()
+	c.watch.Close()
 	c.place.release()
 	return err
 }
@@ -112,18 +139,28 @@ type tlsConn struct {
 	tcp   *net.TCPConn
 	place *place
 	head  head
+	watched
 }
 
 func (c *tlsConn) Read(p []byte) (int, error) {
 	if c.head.buf != nil && len(p) > 0 {
-		return c.head.read(p), nil
+		return c.head.read(p), nil // of HTTP: with gRPC nothing is read before the server does
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		if over := c.watch.Received(p[:n]); over != nil {
+			return 0, over
+		}
+	}
+	return n, err
 }
+
+func (c *tlsConn) Write(p []byte) (int, error) { return c.write(p, c.Conn.Write) }
 
 // Close ends the session, closes the connection and gives its place back.
 func (c *tlsConn) Close() error {
 	err := c.Conn.Close()
+	c.watch.Close()
 	c.place.release()
 	return err
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"clipd/frontend/upload"
 )
 
 // DefaultHandshakeTimeout holds when Options has none.
@@ -38,6 +40,10 @@ type Options struct {
 	// grpc-go sets it by its keepalive timeout, but only where it sees a *net.TCPConn, so here the door does; take the
 	// same value. 0 means DefaultUserTimeout, less than 0 that of the system.
 	UserTimeout time.Duration
+
+	// Uploads bounds the memory of messages that gRPC connections have begun to send. Doors of one server share it; nil: no
+	// bound.
+	Uploads *upload.Budget
 
 	Log zerolog.Logger
 }

@@ -35,6 +35,7 @@ func (d *Door) receive(c *net.TCPConn, p *place) {
 	}
 	if to == d.grpc {
 		d.setUserTimeout(c)
+		d.watch(conn)
 	}
 	to.give(conn)
 }
