@@ -79,12 +79,12 @@ func (b *benchFlags) addFlags(cmd *cobra.Command) {
 	f.IntVar(&b.load.MaxUnderWay, "max-under-way", 1024, "most requests under way with --arrival constant or poisson")
 	f.DurationVar(&b.load.Duration, "duration", 10*time.Second, "how long to measure")
 	f.DurationVar(&b.load.Warmup, "warmup", 3*time.Second, "how long to load before that")
-	f.DurationVar(&b.load.Timeout, "timeout", time.Minute, "of one request; it counts as failed after that")
+	f.DurationVar(&b.load.Timeout, "timeout", time.Minute, "of one request; it counts as failed after that (overload: 5m)")
 	f.IntVar(&b.rounds, "rounds", 1, "how often to measure everything; medians are shown")
 	f.StringVar(&b.scenario, "scenario", "", "fairness or overload")
 	f.IntVar(&b.bulk, "bulk", 256, "fairness: texts in a request of the large client")
 	f.IntVar(&b.bulks, "bulk-clients", 1, "fairness: large clients")
-	f.DurationVar(&b.load.Fill, "fill", 0, "open loop: load at most this long before the warm-up, until the server refuses something (overload: 1m)")
+	f.DurationVar(&b.load.Fill, "fill", 0, "open loop: load at most this long before the warm-up, until the server refuses something (overload: 2m)")
 	f.Float64Var(&b.factor, "factor", 2, "overload: how many times the best throughput to offer")
 	f.StringVar(&b.target.API, "api", "", "jina or openai (default: openai for a path that ends in /embeddings)")
 	f.StringVar(&b.target.Model, "model", "", "model to ask for, with OpenAI's API")
@@ -139,7 +139,10 @@ func (b *benchFlags) parse(cmd *cobra.Command, address string) (bench.Target, er
 			b.load.MaxUnderWay = 4096 // more than a server queues, or it would never refuse
 		}
 		if !set("fill") {
-			b.load.Fill = time.Minute
+			b.load.Fill = 2 * time.Minute
+		}
+		if !set("timeout") {
+			b.load.Timeout = 5 * time.Minute // behind full queues an answer takes long; that is no error
 		}
 	default:
 		return nil, fmt.Errorf("--scenario is %q; it must be fairness or overload", b.scenario)

@@ -10,7 +10,7 @@ import (
 )
 
 // mostDrain is how long an open loop waits, after its end, for answers to what was due within it.
-const mostDrain = 30 * time.Second
+const mostDrain = 90 * time.Second
 
 // job is one request of an open loop.
 type job struct {

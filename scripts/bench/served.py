@@ -53,6 +53,13 @@ def one_round(args, reference):
     return result
 
 
+def command(args):
+    """the command that measures the same again"""
+    peers = [] if not args.peers else ['--peers'] if args.peers == contestants.PEER_NAMES else ['--peers', ','.join(args.peers)]
+    seconds = ['--rounds', args.rounds, '--seconds', args.seconds, '--raw-seconds', args.raw_seconds, '--peer-seconds', args.peer_seconds]
+    return ' '.join(map(str, ['scripts/bench/served.py', *seconds, *peers, '--write']))
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('--rounds', type=int, default=3)
@@ -77,7 +84,7 @@ def main():
     contestants.make_model()
     reference = measure.encoded('--model-path', str(contestants.MODEL), '--runtime', 'onnxruntime', '--dtype', 'fp32')
     results = {
-        'command': 'scripts/bench/served.py ' + ' '.join(sys.argv[1:]), 'date': f'{datetime.date.today()}', 'commit': machine.commit(contestants.ROOT),
+        'command': command(args), 'date': f'{datetime.date.today()}', 'commit': machine.commit(contestants.ROOT),
         'machine': machine.describe(), 'seconds': args.seconds, 'peer_seconds': args.peer_seconds, 'rounds': [], 'overhead_us': measure.overhead(),
         'versions': subprocess.run([contestants.CLIPD, 'version'], stdout=subprocess.PIPE, text=True, check=False).stdout.splitlines(),
     }
