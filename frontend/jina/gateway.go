@@ -47,10 +47,18 @@ func (g *Gateway) SetExecutors(all ...*Executor) error {
 	return nil
 }
 
-// Ready returns nil when requests are answered, else a fault that says why not.
-func (g *Gateway) Ready() error {
+// Loaded returns nil when requests are answered, also while the server drains, else a fault that says why not.
+func (g *Gateway) Loaded() error {
 	if g.set.Load() == nil {
 		return fault.New(fault.Unavailable, "the model is still loading; try again later")
+	}
+	return nil
+}
+
+// Ready returns nil when new callers are welcome, else a fault that says why not.
+func (g *Gateway) Ready() error {
+	if err := g.Loaded(); err != nil {
+		return err
 	}
 	select {
 	case <-g.draining:
@@ -114,7 +122,7 @@ func (g *Gateway) Handle(ctx context.Context, c *Call) error {
 func (g *Gateway) choose(c *Call) (*Executor, error) {
 	set := g.set.Load()
 	if set == nil {
-		return nil, g.Ready()
+		return nil, g.Loaded()
 	}
 	if most := g.options.MaxDocuments; most > 0 {
 		if n := countDocuments(c.Request.GetData().GetDocs().GetDocs()); n > most {

@@ -2,8 +2,6 @@ package jina
 
 import (
 	"context"
-	"path"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -62,33 +60,7 @@ func (x *Executor) load(ctx context.Context, docs []*pb.DocumentProto) (*loads, 
 		l.release()
 		return nil, err
 	}
-	for d := range l.data {
-		if d.MimeType == "" {
-			d.MimeType = mimeType(d.Uri)
-		}
-	}
 	return l, nil
-}
-
-// mimeType guesses what a uri names, as the original does: by what a data: URI says of itself, or by the extension. It is
-// "" for what is no picture.
-func mimeType(uri string) string {
-	if rest, isData := strings.CutPrefix(uri, "data:"); isData {
-		head, _, _ := strings.Cut(rest, ",")
-		name, _, _ := strings.Cut(head, ";")
-		if strings.HasPrefix(name, "image/") && len(name) < 40 {
-			return name
-		}
-		return ""
-	}
-	name, _, _ := strings.Cut(uri, "?")
-	return pictureTypes[strings.ToLower(path.Ext(name))]
-}
-
-// pictureTypes are those of the formats that the server reads, by extension.
-var pictureTypes = map[string]string{
-	".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".jpe": "image/jpeg", ".png": "image/png", ".gif": "image/gif", ".bmp": "image/bmp",
-	".webp": "image/webp", ".avif": "image/avif", ".tif": "image/tiff", ".tiff": "image/tiff",
 }
 
 // namesContent reports whether the picture of a document lies where its uri says.

@@ -89,22 +89,6 @@ func TestLoadedPicturesAreBounded(t *testing.T) {
 	}
 }
 
-func TestMimeTypeOfAURI(t *testing.T) {
-	check := func(uri, want string) {
-		t.Helper()
-		if got := mimeType(uri); got != want {
-			t.Errorf("%s: %q, want %q", uri, got, want)
-		}
-	}
-	check("data:image/png;base64,iVBO", "image/png")
-	check("data:image/png,x", "image/png")
-	check("data:,x", "")
-	check("data:text/plain,x", "")
-	check("http://example.com/a/blue.JPG?size=3", "image/jpeg")
-	check("http://example.com/a", "")
-	check("pictures/a.tif", "image/tiff")
-}
-
 func TestShortenKeepsCharactersWhole(t *testing.T) {
 	if got := shorten("aüü", 2); got != "a…" {
 		t.Errorf("%q", got)

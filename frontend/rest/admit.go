@@ -75,7 +75,8 @@ func (s *Server) admit(a *admission, h *fasthttp.RequestHeader) (err error) {
 	if !a.route.exchange() {
 		return nil
 	}
-	if err := s.o.Gateway.Ready(); err != nil {
+	// While the server drains, callers who are connected are served still.
+	if err := s.o.Gateway.Loaded(); err != nil {
 		return err
 	}
 	if err := checkContentType(h.ContentType()); err != nil {
@@ -103,7 +104,7 @@ func (s *Server) hasRoom(n int64) error {
 }
 
 func (s *Server) tooLarge() error {
-	return fault.New(fault.TooLarge, "the body has more than %d bytes (max_body_bytes); send fewer documents at a time", s.o.MaxBody)
+	return fault.New(fault.TooLarge, "the body has more than %d bytes (max_message_bytes); send fewer documents at a time", s.o.MaxBody)
 }
 
 // errNotADict is what the original says of every body that is not sent as JSON.

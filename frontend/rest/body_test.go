@@ -236,24 +236,6 @@ func TestTagsStay(t *testing.T) {
 		want(t, 200, `"a":1`).want(t, 200, `"id":"abc"`)
 }
 
-func TestMIMETypes(t *testing.T) {
-	check := func(uri, want string) {
-		t.Helper()
-		if got := mimeTypeOf(uri); got != want {
-			t.Errorf("%.60s: %q, want %q", uri, got, want)
-		}
-	}
-	check("a.JPG", "image/jpeg")
-	check("http://host/dir.d/a.png?size=1.gif#top", "image/png")
-	check("http://host/dir.png/a", "")
-	check("a.txt", "")
-	check("data:image/webp;base64,AAAA", "image/webp")
-	check("data:image/gif,AAAA", "image/gif")
-	check("data:,AAAA", "")
-	check("data:"+strings.Repeat("a/", 1000)+",", "")
-	check("", "")
-}
-
 // TestHandwrittenDocuments: what lies below a document says how far, and a caller's own values stay.
 func TestHandwrittenDocuments(t *testing.T) {
 	r := serve(t, hashModel{}, nil)

@@ -97,6 +97,9 @@ func (c *conn) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
+// NetConn returns the connection below, where a WebSocket finds the socket.
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
 // old reports whether the next answer shall be the last.
 func (c *conn) old() bool { return !c.oldest.IsZero() && time.Now().After(c.oldest) }
 

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -55,6 +56,27 @@ func (s *connections) add(c *conn) {
 		defer s.mu.Unlock()
 		delete(s.all, c)
 	}
+}
+
+// waitQuiet waits until no connection is open, at most the time and no longer than ctx.
+func (s *connections) waitQuiet(ctx context.Context, most time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	tick := time.NewTicker(most / 50)
+	defer tick.Stop()
+	for s.count() > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *connections) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
 }
 
 // closeAll closes all at once and returns how many there were.

@@ -82,7 +82,8 @@ func (x *exchange) end() {
 			x.c.unread.Store(true)
 		}
 	}
-	if x.broken || x.c != nil && x.c.old() || x.s.draining() {
+	// An upgraded connection is no longer HTTP's to close.
+	if x.broken || !x.ctx.Hijacked() && (x.s.draining() || x.c != nil && x.c.old()) {
 		x.ctx.SetConnectionClose()
 	}
 }
@@ -93,7 +94,7 @@ func (s *Server) draining() bool {
 	case <-s.o.Gateway.Draining():
 		return true
 	default:
-		return false
+		return s.open.closing.Load()
 	}
 }
 

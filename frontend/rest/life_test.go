@@ -117,13 +117,6 @@ func TestAnswerNotTaken(t *testing.T) {
 	eventually(t, "the connection is gone", func() bool { return r.open.count() == 0 })
 }
 
-// count is for tests.
-func (s *connections) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.all)
-}
-
 func TestShutdown(t *testing.T) {
 	model := newGate()
 	r := serve(t, model, nil)

@@ -35,7 +35,7 @@ func (x *exchange) post() {
 		x.refuse(err)
 		return
 	}
-	complete(r.Proto.GetData().GetDocs().GetDocs())
+	jinajson.Complete(r.Proto.GetData().GetDocs().GetDocs())
 	header := r.Proto.Header
 	x.requestID, x.asked = header.RequestId, header.GetExecEndpoint()
 	if endpoint := x.route.endpointOf(x.path); endpoint != "" {

@@ -184,13 +184,16 @@ func TestNotReady(t *testing.T) {
 	if a.header.Get("Retry-After") != "1" {
 		t.Errorf("Retry-After is %q", a.header.Get("Retry-After"))
 	}
-	if err := g.SetExecutors(executorOf(t, newGate())); err != nil {
+	if err := g.SetExecutors(executorOf(t, hashModel{})); err != nil {
 		t.Fatal(err)
 	}
 	r.do("GET", "/dry_run", "").want(t, 200, `{"code":0,`)
 	g.Drain()
 	r.do("GET", "/dry_run", "").want(t, 200, `{"code":1,"description":"the server is shutting down`)
-	r.do("POST", "/post", oneText).want(t, 503, "shutting down")
+	// Those who are connected are served still, and told to go elsewhere next time.
+	if a := r.dialed(request("/post", oneText)).want(t, 200, `"embedding":[`); a.header.Get("Connection") != "close" {
+		t.Errorf("while draining: %v", a.header)
+	}
 }
 
 // TestModelRefuses: what the model has no room or no time for has a status of its own, and the body that clip_client reads.

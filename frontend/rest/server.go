@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
@@ -64,10 +65,15 @@ func (s *Server) Serve(l net.Listener) error {
 	return err
 }
 
-// Shutdown closes the listeners and the connections on which nothing is in progress, lets requests be answered, and
+// quietTime is how long a connection may be silent, when the server shuts down, before it is taken for idle. A caller
+// with more to ask asks within it, and is answered with the word that the connection ends.
+const quietTime = time.Second
+
+// Shutdown closes the listeners, then the connections on which nothing is in progress, lets requests be answered, and
 // closes what is left when ctx ends; it returns an error then. Connections that became WebSockets are not its own.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.open.closing.Store(true)
+	s.open.waitQuiet(ctx, quietTime)
 	err := s.http.ShutdownWithContext(ctx)
 	if cut := s.open.closeAll(); cut > 0 && err != nil {
 		return fmt.Errorf("%d HTTP connections were still busy after the time to finish: %w", cut, err)

@@ -13,7 +13,7 @@ import (
 type form struct {
 	op     ws.OpCode // of the messages
 	isEnd  func(body []byte) bool
-	decode func(body []byte, maxDocuments int) (request, error)
+	decode func(body []byte, o *Options) (request, error)
 	encode func(dst []byte, answer *pb.DataRequestProto, base64 bool) ([]byte, error)
 	status func(dst []byte, s *pb.StatusProto) ([]byte, error)
 }
@@ -21,8 +21,9 @@ type form struct {
 // request is a decoded request. With an error its proto holds what the answer can tell of it, or is nil.
 type request struct {
 	proto     *pb.DataRequestProto
-	documents int  // chunks and matches included
-	base64    bool // the answer's embeddings are wanted in base64
+	documents int   // chunks and matches included
+	memory    int64 // bytes taken from the budget for what was decoded
+	base64    bool  // the answer's embeddings are wanted in base64
 }
 
 // binaryForm is protobuf, as clip_client speaks it.
@@ -38,31 +39,23 @@ var binaryForm = form{
 	},
 }
 
-func decodeBinary(body []byte, maxDocuments int) (request, error) {
+func decodeBinary(body []byte, o *Options) (request, error) {
 	if len(body) == 0 {
 		return request{}, fault.New(fault.Malformed, "an empty message is no request; the end of the input is a message of one byte, 0x00")
 	}
-	documents, err := countRequest(body)
+	w, err := jina.Weigh(body, o.MaxDocuments)
+	if w == nil {
+		return request{}, err
+	}
+	if err == nil {
+		err = o.Bytes.Take(w.Memory)
+	}
 	if err != nil {
-		return request{}, notProtobuf(err)
+		return request{proto: w.Head()}, err
 	}
-	if maxDocuments > 0 && documents > maxDocuments {
-		head := &pb.DataRequestProto{}
-		var rest pb.DataRequestProtoWoData // the same without the documents, which are skipped as an unknown field
-		if (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(body, &rest) == nil {
-			head.Header = rest.Header
-		}
-		return request{proto: head}, jina.TooManyDocuments(documents, maxDocuments)
-	}
-	r := request{proto: &pb.DataRequestProto{}, documents: documents}
-	if err := proto.Unmarshal(body, r.proto); err != nil {
-		return request{}, notProtobuf(err)
-	}
-	return r, nil
-}
-
-func notProtobuf(err error) error {
-	return &fault.Error{Code: fault.Malformed, Message: "the message is no jina.DataRequestProto", Err: err}
+	r := request{documents: w.Documents, memory: w.Memory}
+	r.proto, err = w.Decode()
+	return r, err
 }
 
 // form is how the connection's messages are written.

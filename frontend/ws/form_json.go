@@ -20,11 +20,12 @@ var jsonForm = form{
 	},
 }
 
-func decodeJSON(body []byte, maxDocuments int) (request, error) {
-	r, err := jinajson.ParseMessage(body, jinajson.Limits{MaxDocuments: maxDocuments})
+func decodeJSON(body []byte, o *Options) (request, error) {
+	r, err := jinajson.ParseMessage(body, jinajson.Limits{MaxDocuments: o.MaxDocuments})
 	if err != nil {
 		return request{}, err
 	}
+	jinajson.Complete(r.Proto.GetData().GetDocs().GetDocs())
 	return request{proto: r.Proto, documents: countDocuments(r.Proto.GetData().GetDocs().GetDocs()), base64: r.Base64}, nil
 }
 

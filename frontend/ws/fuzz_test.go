@@ -49,12 +49,3 @@ func FuzzServe(f *testing.F) {
 		}
 	})
 }
-
-func FuzzCount(f *testing.F) {
-	f.Add([]byte{0x22, 2, 0x0a, 0})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if n, err := countRequest(b); n > len(b) || n < 0 {
-			t.Errorf("%d documents in %d bytes, %v", n, len(b), err)
-		}
-	})
-}

@@ -25,10 +25,10 @@ type task struct {
 func (t task) begin(body []byte) error {
 	c := t.conn
 	var err error
-	t.request, err = c.form().decode(body, c.door.options.MaxDocuments)
+	t.request, err = c.form().decode(body, &c.door.options)
 	if err == nil {
 		err = t.enter()
-	} else if f := fault.Of(err); f.Code != fault.Malformed {
+	} else if f := fault.Of(err); f.Code != fault.Malformed && f.Code != fault.Overloaded {
 		t.answer(failed(t.request.proto, f)) // the next one may be right
 		t.end()
 		return nil
@@ -98,6 +98,7 @@ func (t *task) end() {
 		c.inputs.Release(t.documents)
 	}
 	c.share.Give(t.charged)
+	c.door.options.Bytes.Give(t.request.memory)
 	if t.slot {
 		<-c.slots
 	}

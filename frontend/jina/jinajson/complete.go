@@ -1,4 +1,4 @@
-package rest
+package jinajson
 
 import (
 	"path"
@@ -7,9 +7,9 @@ import (
 	"clipd/frontend/jina/pb"
 )
 
-// complete fills in what the original's reader of JSON does for callers who write documents by hand: how far a match or
+// Complete fills in what the original's reader of JSON does for callers who write documents by hand: how far a match or
 // a chunk lies from its root document, and the MIME type that a uri tells.
-func complete(docs []*pb.DocumentProto) {
+func Complete(docs []*pb.DocumentProto) {
 	for _, d := range docs {
 		if d.Uri != "" && d.MimeType == "" {
 			d.MimeType = mimeTypeOf(d.Uri)
@@ -24,8 +24,8 @@ func complete(docs []*pb.DocumentProto) {
 				c.Granularity = d.Granularity + 1
 			}
 		}
-		complete(d.Matches)
-		complete(d.Chunks)
+		Complete(d.Matches)
+		Complete(d.Chunks)
 	}
 }
 
