@@ -20,7 +20,7 @@ const quietTime = time.Second
 func (s *Service) call(stream grpc.ServerStream) error {
 	key, err := s.key(stream.Context())
 	if err == nil {
-		err = s.gateway.Ready()
+		err = s.gateway.Loaded()
 	}
 	if err != nil {
 		return refuseStream(stream, err)
