@@ -14,9 +14,9 @@ from wire import call, channel, request
 
 PROCESSES, CLIENTS = 3, 4
 # What a caller may see that came too late or was never taken. Over gRPC it is UNAVAILABLE, raised as ConnectionError; the
-# others find nobody at the port.
-TOO_LATE = {'grpc': ('ConnectionError', 'UNAVAILABLE'), 'http': ('Cannot connect to host',), 'ws': ('Cannot connect to host',)}
-NEVER_CONNECTED = {'grpc': ('failed to connect', 'Connection refused'), 'http': TOO_LATE['http'], 'ws': TOO_LATE['ws']}
+# others find nobody at the port, and a WebSocket that is asked for in that moment is refused with 503.
+TOO_LATE = {'grpc': ('UNAVAILABLE',), 'http': ('Cannot connect to host',), 'ws': ('Cannot connect to host', '503, message=')}
+NEVER_CONNECTED = {**TOO_LATE, 'grpc': ('failed to connect', 'Connection refused')}
 EVERY = {'protocol': ['grpc', 'http', 'websocket']}
 
 
@@ -66,7 +66,7 @@ def end_under_load(protocol):
             continue
         before = call['begun'] < signalled
         where = f'begun {call["begun"] - signalled:+.3f} s, ended {call["ended"] - signalled:+.3f} s from the signal: {call["error"][:300]}'
-        assert all(word in call['error'] for word in TOO_LATE[protocol]), where
+        assert any(word in call['error'] for word in TOO_LATE[protocol]), where
         # Over HTTP each request is a connection's of its own, so a call can be cut between two of them.
         assert call['first'] is None or protocol == 'http', f'accepted and then dropped after {call["answered"]} documents: {where}'
         if before:
