@@ -91,6 +91,11 @@ func (r *rawFlags) run(cmd *cobra.Command) error {
 			if errors.Is(err, bench.ErrNoLane) && x.Wide {
 				continue // with one thread a replica has none
 			}
+			if errors.Is(err, bench.ErrTooShort) && len(measurements) > 1 {
+				line.clear()
+				fmt.Fprintf(cmd.ErrOrStderr(), "clipd: %s, batch %d: %v\n", x.Kind, x.Batch, err)
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -100,6 +105,9 @@ func (r *rawFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	results = slices.DeleteFunc(results, func(rounds []*bench.RawResult) bool { return len(rounds) == 0 })
+	if len(results) == 0 {
+		return fmt.Errorf("nothing ended within %v; measure longer", r.raw.Duration)
+	}
 	medians := make([]*bench.RawResult, len(results))
 	for i, rounds := range results {
 		medians[i] = bench.MedianRaw(rounds)

@@ -48,6 +48,9 @@ type RawResult struct {
 // ErrNoLane is a model without a lane of the kind that was asked for.
 var ErrNoLane = errors.New("the model has no such lane")
 
+// ErrTooShort is a time in which nothing ended.
+var ErrTooShort = errors.New("too short a time")
+
 // Run measures a model.
 func (r Raw) Run(ctx context.Context, m *engine.Opened) (*RawResult, error) {
 	if r.Batch < 1 || r.Duration <= 0 || r.Warmup < 0 {
@@ -100,7 +103,7 @@ func (r Raw) Run(ctx context.Context, m *engine.Opened) (*RawResult, error) {
 	result.Latency = latency(total.answered)
 	result.ItemsPerSec = float64(total.completed) * float64(r.Batch) / r.Duration.Seconds()
 	if total.completed == 0 && ctx.Err() == nil {
-		return nil, fmt.Errorf("no batch of %d ended within %v; measure longer", r.Batch, r.Duration)
+		return nil, fmt.Errorf("%w: no batch of %d ended within %v; measure longer", ErrTooShort, r.Batch, r.Duration)
 	}
 	return result, ctx.Err()
 }

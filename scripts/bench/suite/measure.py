@@ -44,12 +44,12 @@ def raw(runtime, seconds, precision=None):
     alone = bench(*common, '--kind', 'text', '--batch', '1', '--order', 'in,same', '--alone')
     pictures = bench(*common, '--kind', 'picture', '--batch', RAW_BATCHES['picture'], '--alone')
     def best(results):
-        return max(results, key=lambda r: r['items_per_second'])
+        return max(results, key=lambda r: r['items_per_second'], default=None) or sys.exit('nothing ended in --raw-seconds; measure longer')
     return {
         'text': best(r for r in texts if not r.get('sorted')), 'text sorted': best(r for r in texts if r.get('sorted')),
         'picture': best(r for r in pictures if not r.get('alone')),
         'one text': min((r for r in alone if r.get('alone')), key=lambda r: r['latency_ms']['p50']),
-        'one picture': next(r for r in pictures if r.get('alone')),
+        'one picture': next((r for r in pictures if r.get('alone')), None),
         'all': texts + alone + pictures,
     }
 
