@@ -21,6 +21,7 @@ import (
 	"clipd/frontend/jina"
 	"clipd/frontend/limit"
 	"clipd/frontend/rest"
+	"clipd/frontend/upload"
 	"clipd/frontend/ws"
 )
 
@@ -71,8 +72,9 @@ func Listen(o Options, gateway *jina.Gateway) (*Server, error) {
 	}
 	limits := o.Settings.Limits
 	connections := &door.Connections{Max: limits.MaxConnections, MaxPerAddress: limits.MaxConnectionsPerAddress}
+	uploads := s.newUploads()
 	for _, p := range s.ports {
-		if err := s.open(p, connections); err != nil {
+		if err := s.open(p, connections, uploads); err != nil {
 			s.Close()
 			return nil, err
 		}
@@ -80,12 +82,25 @@ func Listen(o Options, gateway *jina.Gateway) (*Server, error) {
 	return s, nil
 }
 
+// newUploads bounds the memory of gRPC messages that have not arrived whole. Their budget is as large as that of the
+// requests, and can hold the largest message with what comes with each frame.
+func (s *Server) newUploads() *upload.Budget {
+	if s.options.Bytes == nil {
+		return nil
+	}
+	limits := s.options.Settings.Limits
+	return upload.NewBudget(upload.Options{
+		Bytes:        limit.NewBytes(max(s.options.Bytes.Max(), limits.MaxMessageBytes+limits.MaxMessageBytes/8)),
+		StallTimeout: limits.ReadTimeout, MaxStreams: limits.MaxStreams, Log: s.options.Log,
+	})
+}
+
 // open opens a port and serves what belongs to it.
-func (s *Server) open(p port, connections *door.Connections) error {
+func (s *Server) open(p port, connections *door.Connections, uploads *upload.Budget) error {
 	address := net.JoinHostPort(s.options.Settings.Host, strconv.Itoa(p.number))
 	d, err := door.Open(door.Options{
 		Address: address, TLS: s.tls, GRPC: p.grpc, HTTP: p.http || p.websocket, Connections: connections,
-		HandshakeTimeout: s.options.Settings.Limits.HeaderTimeout, UserTimeout: pingTimeout, Log: s.options.Log,
+		HandshakeTimeout: s.options.Settings.Limits.HeaderTimeout, UserTimeout: pingTimeout, Uploads: uploads, Log: s.options.Log,
 	})
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w; choose another port or host in the flow", address, err)

@@ -17,9 +17,11 @@ import (
 
 	"github.com/valyala/fasthttp"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"clipd/frontend/certs/certstest"
@@ -48,7 +50,26 @@ var echo = grpc.ServiceDesc{ServiceName: "test.Echo", HandlerType: (*any)(nil), 
 		}
 		return in, nil
 	},
-}}}
+}}, Streams: []grpc.StreamDesc{
+	{StreamName: "Count", ClientStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
+		total := 0
+		for {
+			in := &wrapperspb.BytesValue{}
+			if err := stream.RecvMsg(in); err == io.EOF {
+				return stream.SendMsg(wrapperspb.Bytes([]byte(fmt.Sprint(total))))
+			} else if err != nil {
+				return err
+			}
+			total += len(in.Value)
+		}
+	}},
+	{StreamName: "Refuse", ClientStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
+		if err := stream.RecvMsg(&wrapperspb.BytesValue{}); err != nil {
+			return err
+		}
+		return status.Error(codes.ResourceExhausted, "no more than one")
+	}},
+}}
 
 // describe tells the security of a connection as the handler sees it.
 func describe(a credentials.AuthInfo) string {
@@ -84,7 +105,7 @@ type served struct {
 }
 
 // serve opens a door on a free port with a gRPC and an HTTP server behind it, which end with the test.
-func serve(t testing.TB, o Options) *served {
+func serve(t testing.TB, o Options, more ...grpc.ServerOption) *served {
 	t.Helper()
 	if o.Address == "" {
 		o.Address = "127.0.0.1:0"
@@ -93,12 +114,12 @@ func serve(t testing.TB, o Options) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return serveBehind(t, d)
+	return serveBehind(t, d, more...)
 }
 
-func serveBehind(t testing.TB, d *Door) *served {
+func serveBehind(t testing.TB, d *Door, more ...grpc.ServerOption) *served {
 	s := &served{Door: d, t: t, done: make(chan error, 2),
-		grpc: grpc.NewServer(grpc.Creds(Credentials())), http: &fasthttp.Server{Handler: respond, Logger: quiet{}, MaxIdleWorkerDuration: 50 * time.Millisecond}}
+		grpc: grpc.NewServer(append(more, grpc.Creds(Credentials()))...), http: &fasthttp.Server{Handler: respond, Logger: quiet{}, MaxIdleWorkerDuration: 50 * time.Millisecond}}
 	s.grpc.RegisterService(&echo, nil)
 	go func() { s.done <- s.grpc.Serve(d.GRPC()) }()
 	go func() { s.done <- s.http.Serve(d.HTTP()) }()

@@ -165,7 +165,7 @@ func (b *Budget) wait(w *Watch, n int64) error {
 	spare := w.settle() // a stream may have ended meanwhile
 	w.mu.Unlock()
 	if over {
-		return ErrEnded
+		return w.leave()
 	}
 	if spare > 0 {
 		b.give(spare)

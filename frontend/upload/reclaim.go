@@ -64,19 +64,25 @@ func (b *Budget) reclaimStalled(r *waiter) {
 
 // finish ends a connection, tells it why, and gives back what it had.
 func (b *Budget) finish(w *Watch, why string) {
-	last, held, ok := b.drop(w)
+	gone := make(chan struct{})
+	last, held, ok := b.drop(w, gone)
 	if !ok {
 		return
 	}
 	b.ended.Add(1)
 	b.burst.note(b.o.Log, w, held, why)
-	go w.end(goAway(last, why))
+	go func() {
+		defer close(gone)
+		w.end(goAway(last, why))
+	}()
 }
 
-// drop takes a connection out; false, it is out already.
-func (b *Budget) drop(w *Watch) (last uint32, held int64, ok bool) {
+// drop takes a connection out; false, it is out already. gone is closed when it has been ended; nil, it is closed.
+func (b *Budget) drop(w *Watch, gone chan struct{}) (last uint32, held int64, ok bool) {
 	w.mu.Lock()
-	ok = !w.over
+	if ok = !w.over; ok {
+		w.gone = gone
+	}
 	last, held = w.highest, w.taken
 	w.over, w.taken, w.held, w.weight, w.current = true, 0, 0, 0, nil
 	clear(w.streams)
@@ -92,7 +98,7 @@ func (b *Budget) drop(w *Watch) (last uint32, held int64, ok bool) {
 func (b *Budget) close(w *Watch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.drop(w)
+	b.drop(w, nil)
 	b.serve()
 }
 

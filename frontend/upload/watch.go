@@ -28,6 +28,7 @@ type Watch struct {
 	taken   int64              // of the budget
 	resumed int64              // when reading went on after a wait
 	over    bool               // ended or closed
+	gone    chan struct{}      // closed when end has returned; nil: not ended
 
 	waiting *waiter // guarded by the budget's mutex
 }
@@ -41,7 +42,7 @@ func (w *Watch) Received(p []byte) error {
 	w.mu.Lock()
 	if w.over {
 		w.mu.Unlock()
-		return ErrEnded
+		return w.leave()
 	}
 	tooMany := w.receive(p)
 	need := w.held - w.taken
@@ -49,7 +50,7 @@ func (w *Watch) Received(p []byte) error {
 	case tooMany:
 		w.mu.Unlock()
 		w.budget.endForStreams(w)
-		return ErrEnded
+		return w.leave()
 	case need > 0 && w.budget.takeAtOnce(need):
 		w.taken += need
 		need = 0
@@ -64,6 +65,18 @@ func (w *Watch) Received(p []byte) error {
 		w.budget.give(-need)
 	}
 	return nil
+}
+
+// leave returns the error of a connection that is over, but not before the client was told: the server closes the
+// connection when it sees the error.
+func (w *Watch) leave() error {
+	w.mu.Lock()
+	gone := w.gone
+	w.mu.Unlock()
+	if gone != nil {
+		<-gone
+	}
+	return ErrEnded
 }
 
 // Sent looks at bytes that are about to be written: a stream that the server ends takes no memory any more.
