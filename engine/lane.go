@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,16 +14,19 @@ import (
 // replaced, its slot stays. The lock of the model guards it.
 type slot struct {
 	Slot
-	number int
-	width  int // index of its costs: 0 narrow, 1 wide
-	wake   sync.Cond
-	idle   bool // waits for wake
-	woken  bool // and was called
-	batch  *batch
-	out    bool // has no lane at the moment
-	hangs  bool // because a call of it does not return
-	fails  int  // batches that failed since the last one that did not
-	shapes shapes
+	number  int
+	width   int // index of its costs: 0 narrow, 1 wide
+	wake    sync.Cond
+	idle    bool        // waits for wake
+	woken   bool        // and was called because there is work
+	due     bool        // and is to look again, since a time has come or the model closes
+	called  atomic.Bool // woken, for spin
+	hurries bool        // its last batch took next to no time
+	batch   *batch
+	out     bool // has no lane at the moment
+	hangs   bool // because a call of it does not return
+	fails   int  // batches that failed since the last one that did not
+	shapes  shapes
 
 	yieldedTo uint64    // serial of the wide lane's batch that it waited for
 	want      int       // items to gather before the next batch, 0: none
@@ -58,10 +62,16 @@ func (m *Model) newSlot(number int, s Slot) *slot {
 	made.timer = time.AfterFunc(time.Hour, func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		made.wake.Signal()
+		made.look()
 	})
 	made.timer.Stop()
 	return made
+}
+
+// look wakes the worker of the slot to look anew at everything. The lock is held.
+func (s *slot) look() {
+	s.due = true
+	s.wake.Signal()
 }
 
 // start begins the worker of a slot on a lane.
@@ -125,8 +135,15 @@ func (m *Model) take(s *slot, b *batch) bool {
 			s.timer.Reset(s.until.Sub(now))
 		}
 		s.idle = true
-		s.wake.Wait()
-		s.idle, s.woken = false, false
+		if s.hurries {
+			m.spin(s)
+			s.hurries = false // once after each batch
+		}
+		for !s.woken && !s.due {
+			s.wake.Wait()
+		}
+		s.idle, s.woken, s.due = false, false, false
+		s.called.Store(false)
 	}
 }
 
@@ -218,6 +235,7 @@ func (m *Model) finish(s *slot, b *batch, err error) bool {
 			m.costs[tower][s.width].observe(work(tower, rows, b.length), took)
 		}
 		m.succeeded(s)
+		m.mayHurry(s, took)
 		behind := m.waiting(s)
 		for i := range b.items {
 			it := b.items[i]

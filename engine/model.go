@@ -116,6 +116,8 @@ type Model struct {
 	step      int // tokens of a bucket
 	cache     *cache
 	joined    atomic.Uint64
+	hurries   atomic.Bool // batches take next to no time
+	awaiting  atomic.Bool // a caller spins
 
 	telling sync.Mutex // guards the calls of OnHealth
 
@@ -227,7 +229,7 @@ func (m *Model) Close() {
 	}
 	m.work.Broadcast()
 	for _, s := range m.slots {
-		s.wake.Signal()
+		s.look()
 	}
 	m.mu.Unlock()
 	m.wg.Wait()

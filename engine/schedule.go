@@ -52,6 +52,7 @@ func (m *Model) kick() {
 		}
 		if s.idle && !s.woken && m.could(s) {
 			s.woken = true
+			s.called.Store(true)
 			s.wake.Signal()
 			left--
 		}
