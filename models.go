@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/rs/zerolog"
 
@@ -56,7 +57,7 @@ func loadOptions(f *flows.Flow, x flows.Executor, log zerolog.Logger) engine.Loa
 	if err != nil {
 		panic("BUG: the flow's dtype was checked: " + err.Error())
 	}
-	return engine.LoadOptions{
+	o := engine.LoadOptions{
 		Name: x.Model, Path: x.ModelPath, Runtime: runtimeOf(x), Device: x.Device, Precision: precision,
 		Replicas: x.Replicas, LaneCount: x.Lanes, Threads: x.Threads,
 		Options: engine.Options{
@@ -65,6 +66,14 @@ func loadOptions(f *flows.Flow, x flows.Executor, log zerolog.Logger) engine.Loa
 		},
 		Progress: logProgress(log, zerolog.InfoLevel),
 	}
+	o.CacheBytes = x.CacheBytes
+	if o.MaxWait = limits.MaxWait; o.MaxWait == 0 {
+		o.MaxWait = math.MaxInt64
+	}
+	if b := x.Batching(); b != nil {
+		o.PreferredBatch, o.MaxDelay = min(b.PreferredBatchSize, x.MinibatchSize), b.Timeout
+	}
+	return o
 }
 
 // runtimeOf chooses the runtime for the Python module that a flow names; an explicit runtime wins.

@@ -1,7 +1,9 @@
 package flows
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -104,12 +106,13 @@ func (a AllowURIs) Any() bool { return a.HTTP || a.HTTPS || a.Folder != "" }
 
 // Limits bound what callers can make the server do. A time of 0 is no limit.
 type Limits struct {
-	MaxMessageBytes  int64 // of one request, unpacked
-	MaxDocuments     int   // of one request, chunks and matches included
-	MaxImageBytes    int64 // of one encoded picture
-	MaxPixels        int64 // of one decoded picture
-	MaxQueued        int   // inputs of one model accepted and not yet answered
-	MaxInflightBytes int64 // of all requests in progress; 0 = a quarter of the machine's memory
+	MaxMessageBytes  int64         // of one request, unpacked
+	MaxDocuments     int           // of one request, chunks and matches included
+	MaxImageBytes    int64         // of one encoded picture
+	MaxPixels        int64         // of one decoded picture
+	MaxQueued        int           // inputs of one model accepted and not yet answered
+	MaxWait          time.Duration // of a request for its first turn, as estimated
+	MaxInflightBytes int64         // of all requests in progress; 0 = a quarter of the machine's memory
 
 	MaxConnections           int
 	MaxConnectionsPerAddress int   // 0 = no limit of its own
@@ -154,12 +157,25 @@ type Executor struct {
 	Lanes   int    // execution contexts of a replica; 0 = chosen by the server
 	Threads int    // CPU threads of a replica; 0 = its share of the cores
 
+	CacheBytes int64 // of a cache of embeddings by content; 0 = none
+
 	Replicas        int
 	TimeoutReady    time.Duration // wait until the model is loaded; negative = for ever
 	Env             map[string]string
 	DynamicBatching map[string]DynamicBatching // by endpoint, such as /encode
 
 	marks map[string]mark // of the keys that the file gives; of the executor itself under ""
+}
+
+// Batching returns the dynamic batching that holds for the whole model, nil for none: that of /encode, else that of
+// /default (the handler of everything but /rank in the original), else that of /, else the first by name.
+func (e *Executor) Batching() *DynamicBatching {
+	for _, endpoint := range append([]string{"/encode", "/default", "/"}, slices.Sorted(maps.Keys(e.DynamicBatching))...) {
+		if b, found := e.DynamicBatching[endpoint]; found {
+			return &b
+		}
+	}
+	return nil
 }
 
 // DynamicBatching asks that requests of several callers are merged.

@@ -44,7 +44,7 @@ func equal(t *testing.T, what string, got, want any) {
 var allProtocols = []Protocol{GRPC, HTTP, WebSocket}
 
 // defaultLimits are those of a flow that says nothing about them.
-var defaultLimits = Limits{MaxMessageBytes: 256 << 20, MaxDocuments: 16384, MaxImageBytes: 64 << 20, MaxPixels: 100_000_000, MaxQueued: 16384,
+var defaultLimits = Limits{MaxMessageBytes: 256 << 20, MaxDocuments: 16384, MaxImageBytes: 64 << 20, MaxPixels: 100_000_000, MaxQueued: 16384, MaxWait: 5 * time.Second,
 	MaxInflightBytes: 0, MaxConnections: 8192, MaxConnectionsPerAddress: 0, MaxStreams: 1024, MaxHeaderBytes: 32 << 10,
 	HeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 75 * time.Second,
 	GRPCIdleTimeout: 30 * time.Minute, MaxConnectionAge: 30 * time.Minute}
@@ -202,4 +202,23 @@ func TestErrorsAtKeys(t *testing.T) {
 	equal(t, "not given", e.Errorf("dtype2", "wrong").Error(), path+":6:5: wrong")
 	file := mustLoad(t, "several_doors.yml").Executors[2]
 	equal(t, "other file", file.Errorf("name", "no model").Error(), filepath.Join("testdata", "accepted", "encoder", "config.yml")+":3:9: no model")
+}
+
+// TestBatchingOfAModel shows which endpoint's setting holds for the model when a flow has several.
+func TestBatchingOfAModel(t *testing.T) {
+	check := func(endpoints string, want int) {
+		t.Helper()
+		e := Executor{DynamicBatching: map[string]DynamicBatching{}}
+		for i, endpoint := range strings.Fields(endpoints) {
+			e.DynamicBatching[endpoint] = DynamicBatching{PreferredBatchSize: i + 1}
+		}
+		if b := e.Batching(); (b == nil) != (want == 0) || b != nil && b.PreferredBatchSize != want {
+			t.Errorf("%s: %v, want %d", endpoints, b, want)
+		}
+	}
+	check("", 0)
+	check("/rank / /default /encode", 4)
+	check("/rank / /default", 3)
+	check("/rank /", 2)
+	check("/rank /other", 2)
 }

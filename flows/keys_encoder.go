@@ -26,6 +26,8 @@ var encoderSection = section[Executor]{name: "uses: with", fields: []field[Execu
 		func(e *Executor) *int { return &e.Lanes }),
 	intField("threads", 0, 0, 1024, "CPU threads of a replica; 0 = its share of the cores; a key of this server only",
 		func(e *Executor) *int { return &e.Threads }),
+	bytesField("cache_bytes", 0, 0, maxByteSize, "bytes for a cache of embeddings by the content of texts and pictures; 0 = none; a key of this server only",
+		func(e *Executor) *int64 { return &e.CacheBytes }),
 }}
 
 // otherDTypes are names that other programs have for the precisions.

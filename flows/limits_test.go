@@ -50,13 +50,13 @@ func TestLimitsMistakes(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	l := accepted(t, "gateway: {limits: {max_streams: 9, read_timeout: -1}}\n"+with("limits: {max_message_bytes: 1KB, max_documents: 2, max_image_bytes: 3, "+
-		"max_pixels: 4, max_queued: 5, max_inflight_bytes: 6 KiB, max_connections: 8, max_connections_per_address: 7, max_streams: 10, max_header_bytes: 1024, "+
+		"max_pixels: 4, max_queued: 5, max_wait: 10, max_inflight_bytes: 6 KiB, max_connections: 8, max_connections_per_address: 7, max_streams: 10, max_header_bytes: 1024, "+
 		"header_timeout: 11, read_timeout: 12, write_timeout: 13, idle_timeout: 14, grpc_idle_timeout: 15, max_connection_age: 3153600000000}")).Gateway.Limits
-	equal(t, "limits", l, Limits{MaxMessageBytes: 1000, MaxDocuments: 2, MaxImageBytes: 3, MaxPixels: 4, MaxQueued: 5, MaxInflightBytes: 6 << 10,
+	equal(t, "limits", l, Limits{MaxMessageBytes: 1000, MaxDocuments: 2, MaxImageBytes: 3, MaxPixels: 4, MaxQueued: 5, MaxWait: 10 * time.Millisecond, MaxInflightBytes: 6 << 10,
 		MaxConnections: 8, MaxConnectionsPerAddress: 7, MaxStreams: 9, MaxHeaderBytes: 1024, HeaderTimeout: 11 * time.Millisecond, ReadTimeout: 0,
 		WriteTimeout: 13 * time.Millisecond, IdleTimeout: 14 * time.Millisecond, GRPCIdleTimeout: 15 * time.Millisecond,
 		MaxConnectionAge: 100 * 365 * 24 * time.Hour})
-	equal(t, "no limit", accepted(t, with("limits: {header_timeout: -1, write_timeout: -1, idle_timeout: -1, grpc_idle_timeout: -1, max_connection_age: -1, "+
+	equal(t, "no limit", accepted(t, with("limits: {header_timeout: -1, max_wait: -1, write_timeout: -1, idle_timeout: -1, grpc_idle_timeout: -1, max_connection_age: -1, "+
 		"max_inflight_bytes: 0, max_connections_per_address: 0}")).Gateway.Limits, Limits{MaxMessageBytes: 256 << 20, MaxDocuments: 16384,
 		MaxImageBytes: 64 << 20, MaxPixels: 100_000_000, MaxQueued: 16384, MaxConnections: 8192, MaxStreams: 1024, MaxHeaderBytes: 32 << 10, ReadTimeout: time.Minute})
 	equal(t, "largest sum", l.MaxConnectionAge+l.MaxConnectionAge/10 > 0, true)
