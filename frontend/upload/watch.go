@@ -16,19 +16,20 @@ type Watch struct {
 	remote net.Addr
 	end    func(goAway []byte)
 
-	mu      sync.Mutex // after the budget's
-	in, out frames
-	pad     int // of the DATA frame that is being received: its padding; -1, not known yet
-	fresh   bool
-	streams map[uint32]*stream // on which the client may send
-	current *stream            // of the DATA frame that is being received; nil: nobody will read it
-	highest uint32             // stream that the client has opened
-	held    int64              // of the streams
-	weight  float64            // sum of each stream's held × began, for rent
-	taken   int64              // of the budget
-	resumed int64              // when reading went on after a wait
-	over    bool               // ended or closed
-	gone    chan struct{}      // closed when end has returned; nil: not ended
+	mu        sync.Mutex // after the budget's
+	in, out   frames
+	pad       int // of the DATA frame that is being received: its padding; -1, not known yet
+	fresh     bool
+	streams   map[uint32]*stream // on which the client may send
+	current   *stream            // of the last DATA frame; nil: nobody will read it
+	highest   uint32             // stream that the client has opened
+	currentID uint32             // of current, when there is one
+	held      int64              // of the streams
+	weight    float64            // sum of each stream's held × began, for rent
+	taken     int64              // of the budget
+	resumed   int64              // when reading went on after a wait
+	over      bool               // ended or closed
+	gone      chan struct{}      // closed when end has returned; nil: not ended
 
 	waiting *waiter // guarded by the budget's mutex
 }
@@ -175,7 +176,9 @@ func (w *Watch) begin() {
 	case frameReset:
 		w.forget(f.stream)
 	case frameData:
-		w.current = w.streams[f.stream]
+		if w.current == nil || w.currentID != f.stream {
+			w.current, w.currentID = w.streams[f.stream], f.stream
+		}
 		w.fresh = true
 		w.pad = 0
 		if f.flags&flagPadded != 0 {
@@ -201,12 +204,17 @@ func (w *Watch) data(p []byte, now int64) {
 	if len(p) == 0 {
 		return
 	}
-	w.uncount(s)
+	if s.held > 0 {
+		w.uncount(s)
+	}
 	if s.add(p, memory(f.length), w.fresh) {
 		s.began = now
 	}
 	s.moved = now
 	w.fresh = false
+	if s.held == 0 {
+		return
+	}
 	w.held += s.held
 	w.weight += float64(s.held) * float64(s.began)
 }
