@@ -106,7 +106,11 @@ func Of(err error) *Error {
 	case engine.Unavailable:
 		code = Unavailable
 	}
-	return &Error{Code: code, Message: err.Error()}
+	var retry time.Duration
+	if inner := new(engine.Error); errors.As(err, &inner) {
+		retry = inner.RetryAfter
+	}
+	return &Error{Code: code, Message: err.Error(), RetryAfter: retry}
 }
 
 // retry is how long a caller is told to wait when nothing better is known.

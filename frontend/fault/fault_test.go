@@ -29,6 +29,7 @@ func TestOfEngineErrors(t *testing.T) {
 	check(engine.Errorf(engine.Invalid, "x"), 422, codes.InvalidArgument, 0)
 	check(engine.Errorf(engine.NotFound, "x"), 404, codes.NotFound, 0)
 	check(engine.Errorf(engine.Overloaded, "x"), 429, codes.ResourceExhausted, 1)
+	check(&engine.Error{Kind: engine.Overloaded, Message: "x", RetryAfter: 3 * time.Second}, 429, codes.ResourceExhausted, 3)
 	check(engine.Errorf(engine.Unavailable, "x"), 503, codes.Unavailable, 1)
 	check(fmt.Errorf("waiting: %w", context.DeadlineExceeded), 504, codes.DeadlineExceeded, 0)
 	check(errors.New("x"), 500, codes.Internal, 0)
