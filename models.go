@@ -23,11 +23,11 @@ type models []*engine.Loaded
 
 // loadModels loads the models of a flow, one after the other, so that the peaks of their memory do not add up. When one
 // fails, those before it are freed.
-func loadModels(ctx context.Context, f *flows.Flow, log zerolog.Logger) (models, error) {
+func loadModels(ctx context.Context, f *flows.Flow, h *health, log zerolog.Logger) (models, error) {
 	var all models
-	for _, x := range f.Executors {
+	for i, x := range f.Executors {
 		log.Info().Str("executor", x.Name).Str("model", cmp.Or(x.ModelPath, x.Model)).Msg("loading")
-		l, err := loadModel(ctx, f, x, log)
+		l, err := loadModel(ctx, f, x, h.report(i), log)
 		if err != nil {
 			all.Close()
 			return nil, x.Errorf("", "executor %s: %v", x.Name, err)
@@ -38,13 +38,15 @@ func loadModels(ctx context.Context, f *flows.Flow, log zerolog.Logger) (models,
 	return all, nil
 }
 
-func loadModel(ctx context.Context, f *flows.Flow, x flows.Executor, log zerolog.Logger) (*engine.Loaded, error) {
+func loadModel(ctx context.Context, f *flows.Flow, x flows.Executor, onHealth func(bool, string), log zerolog.Logger) (*engine.Loaded, error) {
 	if x.TimeoutReady > 0 {
 		bounded, cancel := context.WithTimeoutCause(ctx, x.TimeoutReady, fmt.Errorf("not loaded within %v (timeout_ready)", x.TimeoutReady))
 		defer cancel()
 		ctx = bounded
 	}
-	l, err := engine.Load(ctx, loadOptions(f, x, log))
+	o := loadOptions(f, x, log)
+	o.OnHealth = onHealth
+	l, err := engine.Load(ctx, o)
 	if err != nil && errors.Is(err, context.DeadlineExceeded) {
 		err = context.Cause(ctx)
 	}

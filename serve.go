@@ -53,7 +53,8 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", flow.Source, err)
 	}
-	loaded, err := loadModels(ctx, flow, log)
+	state := newHealth(flow, log)
+	loaded, err := loadModels(ctx, flow, state, log)
 	if err != nil {
 		server.Close()
 		if ctx.Err() != nil {
@@ -70,7 +71,10 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 		loaded.Close()
 		return err
 	}
-	server.SetReady()
+	state.follow(func(reason string) {
+		gateway.SetHealth(reason)
+		server.SetReady(reason == "")
+	})
 	log.Info().Msg("ready")
 	printBox(os.Stdout, flow, loaded, server.URLs())
 	return run(ctx, server, loaded, log)

@@ -103,7 +103,7 @@ func (s *Server) open(p port, connections *door.Connections, uploads *upload.Bud
 		HandshakeTimeout: s.options.Settings.Limits.HeaderTimeout, UserTimeout: pingTimeout, Uploads: uploads, Log: s.options.Log,
 	})
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w; choose another port or host in the flow", address, err)
+		return err // it names the address and says what to do
 	}
 	s.doors = append(s.doors, d)
 	if p.grpc {
@@ -132,11 +132,14 @@ func (s *Server) watch(serve func() error) {
 // Addr is the address of the first port.
 func (s *Server) Addr() net.Addr { return s.doors[0].Addr() }
 
-// SetReady tells health checks that the server serves.
-func (s *Server) SetReady() { s.setHealth(healthpb.HealthCheckResponse_SERVING) }
-
-// SetUnready tells them that it does not, for now.
-func (s *Server) SetUnready() { s.setHealth(healthpb.HealthCheckResponse_NOT_SERVING) }
+// SetReady tells health checks whether the server serves. Once it shuts down they hear NOT_SERVING whatever is set.
+func (s *Server) SetReady(ready bool) {
+	status := healthpb.HealthCheckResponse_NOT_SERVING
+	if ready {
+		status = healthpb.HealthCheckResponse_SERVING
+	}
+	s.setHealth(status)
+}
 
 // Failed gets the error of a listener that broke.
 func (s *Server) Failed() <-chan error { return s.failed }
@@ -170,7 +173,7 @@ func (s *Server) Close() {
 // left nothing more is read, what was read is answered, and when ctx ends what is left is cut. Shutdown returns nil when
 // everything that was read has been answered.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.SetUnready()
+	s.health.Shutdown()
 	s.gateway.Drain()
 	// Watchers of health are told before their streams end.
 	time.AfterFunc(100*time.Millisecond, func() { s.closed.Do(func() { close(s.closing) }) })

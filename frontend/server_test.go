@@ -68,7 +68,7 @@ func start(t *testing.T, g gate) (*Server, *grpc.ClientConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.SetReady()
+	s.SetReady(true)
 	t.Cleanup(func() {
 		conn.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

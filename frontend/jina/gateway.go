@@ -18,6 +18,7 @@ import (
 type Gateway struct {
 	options GatewayOptions
 	set     atomic.Pointer[executors] // nil while models are loading
+	ill     atomic.Pointer[string]    // why the models do not answer just now; nil: they do
 
 	draining  chan struct{} // closed when quiet streams shall end
 	stopped   chan struct{} // closed when nothing more shall be read
@@ -60,6 +61,9 @@ func (g *Gateway) Ready() error {
 	if err := g.Loaded(); err != nil {
 		return err
 	}
+	if why := g.ill.Load(); why != nil {
+		return fault.New(fault.Unavailable, "%s", *why)
+	}
 	select {
 	case <-g.draining:
 		return errShuttingDown
@@ -69,6 +73,16 @@ func (g *Gateway) Ready() error {
 }
 
 var errShuttingDown = fault.New(fault.Unavailable, "the server is shutting down")
+
+// SetHealth says why the models do not answer just now, which makes Ready fail; "" when they do. Requests are tried in any
+// case.
+func (g *Gateway) SetHealth(why string) {
+	if why == "" {
+		g.ill.Store(nil)
+		return
+	}
+	g.ill.Store(&why)
+}
 
 // Drain makes Ready fail and asks streams to end as they fall quiet; requests are answered still.
 func (g *Gateway) Drain() { g.drainOnce.Do(func() { close(g.draining) }) }

@@ -237,3 +237,20 @@ func TestMinibatchSizeParameter(t *testing.T) {
 	check(-1, -1, "whole number")
 	check("8", -1, "whole number")
 }
+
+// TestHealth shows that Ready follows the models, and that requests are tried all the same.
+func TestHealth(t *testing.T) {
+	g := newTestGateway(t, GatewayOptions{}, ExecutorOptions{Name: "clip", Model: constModel(1)})
+	g.SetHealth("model demo: no lane works")
+	if err := g.Ready(); fault.Of(err).Code != fault.Unavailable || err.Error() != "model demo: no lane works" {
+		t.Errorf("%v", err)
+	}
+	req := textRequest("x")
+	if err := g.Handle(t.Context(), &Call{Request: req, Arrived: time.Now()}); err != nil || req.Header.Status != nil {
+		t.Errorf("%v %v", err, req.Header.Status)
+	}
+	g.SetHealth("")
+	if err := g.Ready(); err != nil {
+		t.Error(err)
+	}
+}
