@@ -45,7 +45,7 @@ var allProtocols = []Protocol{GRPC, HTTP, WebSocket}
 
 // defaultLimits are those of a flow that says nothing about them.
 var defaultLimits = Limits{MaxMessageBytes: 256 << 20, MaxDocuments: 16384, MaxImageBytes: 64 << 20, MaxPixels: 100_000_000, MaxQueued: 16384, MaxWait: 5 * time.Second,
-	MaxInflightBytes: 0, MaxConnections: 8192, MaxConnectionsPerAddress: 0, MaxStreams: 1024, MaxHeaderBytes: 32 << 10,
+	MaxInflightBytes: 0, MaxConnections: 8192, MaxConnectionsPerAddress: 0, MaxStreams: 256, MaxHeaderBytes: 32 << 10,
 	HeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 75 * time.Second,
 	GRPCIdleTimeout: 30 * time.Minute, MaxConnectionAge: 30 * time.Minute}
 

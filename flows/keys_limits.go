@@ -22,7 +22,7 @@ var limitsSection = section[Limits]{name: "limits", fields: []field[Limits]{
 	intField("max_connections", 8192, 1, 1<<24, "connections open at a time", func(l *Limits) *int { return &l.MaxConnections }),
 	intField("max_connections_per_address", 0, 0, 1<<24, "connections of one address at a time; 0 = no limit of its own",
 		func(l *Limits) *int { return &l.MaxConnectionsPerAddress }),
-	intField("max_streams", 1024, 1, math.MaxInt32, "gRPC calls of one connection at a time", func(l *Limits) *int { return &l.MaxStreams }),
+	intField("max_streams", 256, 1, math.MaxInt32, "gRPC calls of one connection at a time", func(l *Limits) *int { return &l.MaxStreams }),
 	bytesField("max_header_bytes", 32<<10, 1<<10, 16<<20, "bytes of the headers of one request", func(l *Limits) *int64 { return &l.MaxHeaderBytes }),
 	timeField("header_timeout", 10*time.Second, 0, "10000", "longest time from connecting, or from the first byte of a request, to the end of the TLS "+
 		"handshake and the headers", func(l *Limits) *time.Duration { return &l.HeaderTimeout }),

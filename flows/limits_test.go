@@ -58,7 +58,7 @@ func TestLimits(t *testing.T) {
 		MaxConnectionAge: 100 * 365 * 24 * time.Hour})
 	equal(t, "no limit", accepted(t, with("limits: {header_timeout: -1, max_wait: -1, write_timeout: -1, idle_timeout: -1, grpc_idle_timeout: -1, max_connection_age: -1, "+
 		"max_inflight_bytes: 0, max_connections_per_address: 0}")).Gateway.Limits, Limits{MaxMessageBytes: 256 << 20, MaxDocuments: 16384,
-		MaxImageBytes: 64 << 20, MaxPixels: 100_000_000, MaxQueued: 16384, MaxConnections: 8192, MaxStreams: 1024, MaxHeaderBytes: 32 << 10, ReadTimeout: time.Minute})
+		MaxImageBytes: 64 << 20, MaxPixels: 100_000_000, MaxQueued: 16384, MaxConnections: 8192, MaxStreams: 256, MaxHeaderBytes: 32 << 10, ReadTimeout: time.Minute})
 	equal(t, "largest sum", l.MaxConnectionAge+l.MaxConnectionAge/10 > 0, true)
 }
 
