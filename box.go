@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -29,6 +30,7 @@ func boxLines(f *flows.Flow, loaded models, urls []frontend.URL) []string {
 	for _, u := range urls {
 		rows = append(rows, [2]string{u.Name, u.URL})
 	}
+	rows = append(rows, callerRows(f.Gateway)...)
 	for i, l := range loaded {
 		if len(loaded) > 1 {
 			rows = append(rows, [2]string{"executor", f.Executors[i].Name})
@@ -40,6 +42,21 @@ func boxLines(f *flows.Flow, loaded models, urls []frontend.URL) []string {
 		lines[i] = fmt.Sprintf("%-10s %s", r[0], r[1])
 	}
 	return lines
+}
+
+// callerRows say what callers have to show; nothing when everyone may call.
+func callerRows(g flows.Gateway) (rows [][2]string) {
+	switch {
+	case g.SSLCACerts == "":
+	case g.SSLClientAuth == flows.ClientAuthRequired:
+		rows = append(rows, [2]string{"callers", "show a certificate of " + g.SSLCACerts})
+	case g.SSLClientAuth == flows.ClientAuthOptional:
+		rows = append(rows, [2]string{"callers", "may show a certificate of " + g.SSLCACerts})
+	}
+	if g.Auth != nil {
+		rows = append(rows, [2]string{"keys", "needed: " + cmp.Or(g.Auth.KeysFile, "$"+g.Auth.KeysEnv)})
+	}
+	return rows
 }
 
 func modelRows(l *engine.Loaded) [][2]string {

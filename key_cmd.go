@@ -51,7 +51,7 @@ line for the keys file, or, with --append, nothing: the line is in the file then
 NAME says in the server's logs whose key it is: letters, digits, _, . and -.`,
 		Example: `  clipd key new web --append keys.txt
   clipd key new web --rate 100/s --concurrent 8`,
-		Args: cobra.ExactArgs(1),
+		Args: one("a NAME for the key, such as: clipd key new web"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			secret := auth.NewSecret()
 			e, err := line.entry(args[0], secret)
@@ -86,7 +86,7 @@ The key needs at least 16 characters, 8 of them different: it is stored with a f
 guessed. "clipd key new" makes a good one.`,
 		Example: `  clipd key hash web < secret.txt
   pass show clipd | clipd key hash web --rate 100/s --append keys.txt`,
-		Args: cobra.ExactArgs(1),
+		Args: one("a NAME for the key, such as: clipd key hash web < secret.txt"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			secret, err := readSecret(cmd.InOrStdin(), cmd.ErrOrStderr())
 			if err != nil {
@@ -112,7 +112,7 @@ func newKeyList() *cobra.Command {
 		Use:     "list FILE",
 		Short:   "Check a keys file, and show names and limits",
 		Example: "  clipd key list keys.txt",
-		Args:    cobra.ExactArgs(1),
+		Args:    one("the keys FILE, such as: clipd key list keys.txt"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			entries, err := auth.ReadFile(args[0])
 			if err != nil {
@@ -120,6 +120,16 @@ func newKeyList() *cobra.Command {
 			}
 			return printKeys(cmd.OutOrStdout(), entries)
 		},
+	}
+}
+
+// one is for commands of one argument; want says which.
+func one(want string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("%s: there are %d arguments where one is wanted: %s", cmd.CommandPath(), len(args), want)
+		}
+		return nil
 	}
 }
 

@@ -43,6 +43,9 @@ func (s *Server) secure() (err error) {
 		if err != nil {
 			return fmt.Errorf("auth: %w", err)
 		}
+		if s.tls == nil {
+			log.Warn().Msg("keys come in plain text: give the flow ssl_certfile and ssl_keyfile, unless a proxy in front of this server ends TLS")
+		}
 	}
 	return nil
 }
