@@ -86,7 +86,7 @@ def main():
     results = {
         'command': command(args), 'date': f'{datetime.date.today()}', 'commit': machine.commit(contestants.ROOT),
         'machine': machine.describe(), 'seconds': args.seconds, 'peer_seconds': args.peer_seconds, 'rounds': [], 'overhead_us': measure.overhead(),
-        'versions': subprocess.run([contestants.CLIPD, 'version'], stdout=subprocess.PIPE, text=True, check=False).stdout.splitlines(),
+        'versions': subprocess.run([contestants.CLIPD, 'version'], stdout=subprocess.PIPE, text=True, check=False).stdout.replace(f'{contestants.ROOT}/', '').splitlines(),
     }
     args.output.parent.mkdir(parents=True, exist_ok=True)
     for n in range(args.rounds):

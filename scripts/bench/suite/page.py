@@ -32,14 +32,24 @@ def describe(results):
         f'{len(rounds)} round{"s" if len(rounds) > 1 else ""} of {results["seconds"]} s a load '
         f'({results["peer_seconds"]} s for the Python servers); in a round the contestants run one after the other. Load average of the machine before '
         f'each round: {loads}. Medians of the rounds; ratios are taken within a round.', '',
-    ]
+    ] + doubt(m, rounds)
+
+
+def doubt(machine, rounds):
+    """a warning above figures that nobody should rely on"""
+    busy = any(r['load'] > machine['cores'] / 2 for r in rounds)
+    if not busy and len(rounds) >= 3:
+        return []
+    why = ['other work took a good part of the machine'] * busy + [f'there {"was one round" if len(rounds) == 1 else "were two rounds"} only'] * (len(rounds) < 3)
+    return [f'**These figures are provisional: {" and ".join(why)}.** They show that everything runs, not how fast it is.', '']
 
 
 def target_table(results):
     lines = ['### Targets', '', '| what | wanted | measured | |', '| --- | --- | --- | --- |']
     for name, wanted, value, unit, _, met in targets.judge(results):
         lines.append(f'| {name} | {wanted} | {"–" if value is None else f"{value:.2f}{unit}"} | {"pass" if met else "–" if met is None else "**miss**"} |')
-    return lines + ['']
+    detail = ', '.join(f'{name.removeprefix("BenchmarkOverhead/")}: {us:.2f} µs' for name, us in (results.get('overhead_us') or {}).items())
+    return lines + [''] + ([f'The scheduler\'s overhead is the largest of its benchmark (`go test ./engine -bench Overhead`): {detail}.', ''] if detail else [])
 
 
 def throughput_table(results):
