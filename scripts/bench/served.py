@@ -86,7 +86,8 @@ def main():
     results = {
         'command': command(args), 'date': f'{datetime.date.today()}', 'commit': machine.commit(contestants.ROOT),
         'machine': machine.describe(), 'seconds': args.seconds, 'peer_seconds': args.peer_seconds, 'rounds': [], 'overhead_us': measure.overhead(),
-        'versions': subprocess.run([contestants.CLIPD, 'version'], stdout=subprocess.PIPE, text=True, check=False).stdout.replace(f'{contestants.ROOT}/', '').splitlines(),
+        'versions': [line for line in subprocess.run([contestants.CLIPD, 'version'], stdout=subprocess.PIPE, text=True, check=False).stdout.splitlines()
+                     if ' missing: ' not in line],
     }
     args.output.parent.mkdir(parents=True, exist_ok=True)
     for n in range(args.rounds):
