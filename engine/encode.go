@@ -30,7 +30,6 @@ func (m *Model) Embed(ctx context.Context, in Request) (*Embeddings, error) {
 		return nil, err
 	}
 	m.enqueue(r)
-	m.await(r)
 	select {
 	case <-r.done:
 		switch {

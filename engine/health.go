@@ -54,7 +54,7 @@ func (m *Model) takeOut(s *slot, err error) {
 	if s.out || m.stopped {
 		return
 	}
-	s.out = true
+	s.out, s.worker = true, nil
 	s.backOff = min(max(2*s.backOff, backOffLeast), backOffMost)
 	m.review(err)
 	m.wg.Go(func() { m.replace(s) })

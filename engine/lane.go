@@ -14,19 +14,18 @@ import (
 // replaced, its slot stays. The lock of the model guards it.
 type slot struct {
 	Slot
-	number  int
-	width   int // index of its costs: 0 narrow, 1 wide
-	wake    sync.Cond
-	idle    bool        // waits for wake
-	woken   bool        // and was called because there is work
-	due     bool        // and is to look again, since a time has come or the model closes
-	called  atomic.Bool // woken, for spin
-	hurries bool        // its last batch took next to no time
-	batch   *batch
-	out     bool // has no lane at the moment
-	hangs   bool // because a call of it does not return
-	fails   int  // batches that failed since the last one that did not
-	shapes  shapes
+	number int
+	width  int // index of its costs: 0 narrow, 1 wide
+	wake   sync.Cond
+	idle   bool   // waits for wake
+	woken  bool   // and was called because there is work
+	due    bool   // and is to look again, since a time has come or the model closes
+	worker *batch // of the worker whose lane is in use; nil: none
+	batch  *batch // the same, while it runs
+	out    bool   // has no lane at the moment
+	hangs  bool   // because a call of it does not return
+	fails  int    // batches that failed since the last one that did not
+	shapes shapes
 
 	yieldedTo uint64    // serial of the wide lane's batch that it waited for
 	want      int       // items to gather before the next batch, 0: none
@@ -49,8 +48,11 @@ type batch struct {
 	out    []float32
 	retry  *again // what is tried again; nil: the first time
 	plain  bool   // in the shape of the lane's last batch, so that its time says what the work costs
-	ended  bool   // the call of the lane returned in time: the batch is its worker's
 	lost   bool   // the watchdog gave it up; its buffers belong to the call that hangs
+
+	owner    atomic.Int32 // of what comes after the call: one of the constants below
+	watchdog *time.Timer
+	watched  time.Time // when the watchdog looks next; zero: it does not
 }
 
 func (m *Model) newSlot(number int, s Slot) *slot {
@@ -76,36 +78,36 @@ func (s *slot) look() {
 
 // start begins the worker of a slot on a lane.
 func (m *Model) start(s *slot, l Lane) {
-	s.Lane = l
+	b := &batch{}
+	b.watchdog = time.AfterFunc(time.Hour, func() { m.look(s, b) })
+	b.watchdog.Stop()
+	s.Lane, s.worker = l, b
 	m.wg.Add(1)
 	go func() {
-		if m.serve(s, l) {
+		if m.serve(s, l, b) {
 			m.wg.Done()
 		}
 	}()
 }
 
 // serve is the worker of a lane. It returns false when the watchdog has given it up and counted it out.
-func (m *Model) serve(s *slot, l Lane) bool {
+func (m *Model) serve(s *slot, l Lane, b *batch) bool {
 	// A runtime may keep state by thread (CUDA's current device, pools of OpenMP), so a lane stays on one.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	b := &batch{}
-	watchdog := time.AfterFunc(time.Hour, func() { m.hung(s, b) })
-	watchdog.Stop()
 	for m.take(s, b) {
 		m.fill(b)
-		watchdog.Reset(b.limit)
 		err := m.call(l, b)
-		watchdog.Stop()
 		if !m.finish(s, b, err) {
 			l.Close()
 			return false
 		}
 		clear(b.items)
+		b.retry = nil
 	}
 	m.mu.Lock()
-	keep := s.out && s.Rebuild == nil // replace tries it again, or closes it
+	b.watchdog.Stop()
+	keep := s.worker != b && s.Rebuild == nil // replace tries it again, or closes it
 	m.mu.Unlock()
 	if !keep {
 		l.Close()
@@ -119,14 +121,15 @@ func (m *Model) take(s *slot, b *batch) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for {
-		if m.stopped || s.out {
+		if m.stopped || s.worker != b {
 			return false
 		}
 		now := time.Now()
 		if m.again(s, b, now) || m.cut(s, b, now) {
 			m.serial++
-			b.serial, b.taken, b.ended = m.serial, now, false
-			b.limit = m.patience(s, b)
+			b.serial, b.taken = m.serial, now
+			b.owner.Store(running)
+			m.watch(s, b)
 			s.batch = b
 			m.running[b.queue] += len(b.items)
 			return true
@@ -135,15 +138,10 @@ func (m *Model) take(s *slot, b *batch) bool {
 			s.timer.Reset(s.until.Sub(now))
 		}
 		s.idle = true
-		if s.hurries {
-			m.spin(s)
-			s.hurries = false // once after each batch
-		}
 		for !s.woken && !s.due {
 			s.wake.Wait()
 		}
 		s.idle, s.woken, s.due = false, false, false
-		s.called.Store(false)
 	}
 }
 
@@ -197,14 +195,9 @@ func grow[T any](s []T, n int) []T {
 // finish answers the items of a batch that the lane has run, or hands them on to be tried again. It returns false when
 // the watchdog was quicker: the batch is no longer the worker's.
 func (m *Model) finish(s *slot, b *batch, err error) bool {
-	m.mu.Lock()
-	if b.lost {
-		m.mu.Unlock()
+	if !b.owner.CompareAndSwap(running, ended) {
 		return false
 	}
-	b.ended = true
-	m.mu.Unlock()
-
 	left := time.Now()
 	bad := 0
 	if err == nil {
@@ -235,7 +228,6 @@ func (m *Model) finish(s *slot, b *batch, err error) bool {
 			m.costs[tower][s.width].observe(work(tower, rows, b.length), took)
 		}
 		m.succeeded(s)
-		m.mayHurry(s, took)
 		behind := m.waiting(s)
 		for i := range b.items {
 			it := b.items[i]

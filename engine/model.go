@@ -116,8 +116,6 @@ type Model struct {
 	step      int // tokens of a bucket
 	cache     *cache
 	joined    atomic.Uint64
-	hurries   atomic.Bool // batches take next to no time
-	awaiting  atomic.Bool // a caller spins
 
 	telling sync.Mutex // guards the calls of OnHealth
 

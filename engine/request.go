@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 )
 
@@ -23,7 +22,6 @@ type request struct {
 	reading  int           // workers that read its inputs
 	released chan struct{} // when gone: closed once no worker reads its inputs
 	done     chan struct{} // closed when no item is left
-	over     atomic.Bool   // done is closed
 
 	shares [places]*share
 	first  share // the one that most requests need
@@ -88,7 +86,6 @@ func (m *Model) answer(it item, err error) {
 	switch {
 	case r.left == 0:
 		close(r.done)
-		r.over.Store(true)
 	case r.left < 0:
 		panic("BUG: an item was answered twice")
 	}

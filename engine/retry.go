@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -105,31 +104,4 @@ func (m *Model) again(s *slot, b *batch, now time.Time) bool {
 			return true
 		}
 	}
-}
-
-// patience returns after what time a batch is given up. The lock is held.
-func (m *Model) patience(s *slot, b *batch) time.Duration {
-	tower := towerOf(b.queue)
-	c := &m.costs[tower][s.width]
-	const times = 20 // other programs may have most of the machine
-	return max(m.opts.Watchdog, times*(c.of(work(tower, len(b.items), b.length))+c.fresh))
-}
-
-// hung is the watchdog: it gives up a batch that has not ended, and the lane with it. The memory of the batch stays with
-// the call, which may still write to it.
-func (m *Model) hung(s *slot, b *batch) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if s.batch != b || b.ended || b.lost || time.Since(b.taken) < b.limit {
-		return
-	}
-	err := fmt.Errorf("a batch of %d did not end within %v", len(b.items), b.limit.Round(time.Millisecond))
-	b.lost, s.batch = true, nil
-	m.running[b.queue] -= len(b.items)
-	hanging := s.Lane
-	s.hangs = true
-	m.takeOut(s, err)
-	m.wg.Done() // its worker is no longer waited for
-	m.retry(b, hanging, func(*item) bool { return true }, err)
-	m.kick()
 }

@@ -52,7 +52,6 @@ func (m *Model) kick() {
 		}
 		if s.idle && !s.woken && m.could(s) {
 			s.woken = true
-			s.called.Store(true)
 			s.wake.Signal()
 			left--
 		}
@@ -190,10 +189,12 @@ func (m *Model) live(items []item, c *cost, now time.Time) []item {
 	return kept
 }
 
-// Bounds of gather: the part of the last batch's time, and a time that nobody notices.
+// Bounds of gather: the part of the last batch's time, a time that nobody notices, and what a timer and two changes of
+// threads take, below which there is nothing to win.
 const (
-	gatherPart = 8
-	gatherMost = 2 * time.Millisecond
+	gatherPart  = 8
+	gatherMost  = 2 * time.Millisecond
+	gatherLeast = 50 * time.Microsecond
 )
 
 // gather lets the callers that the lane has just answered come back before it cuts the next batch. Without it a lane
@@ -202,7 +203,7 @@ const (
 // does, and at most an eighth of the time that the last batch took, from its end.
 func (s *slot) gather(items int, ended time.Time, took time.Duration, most int) {
 	s.want = 0
-	if items = min(items, most); items > 1 {
+	if items = min(items, most); items > 1 && took/gatherPart >= gatherLeast {
 		s.want, s.gatherEnd = items, ended.Add(min(took/gatherPart, gatherMost))
 	}
 }
