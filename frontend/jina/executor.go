@@ -2,10 +2,13 @@ package jina
 
 import (
 	"context"
+	"os"
+	"reflect"
 	"runtime/debug"
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"clipd/engine"
@@ -34,6 +37,7 @@ type Executor struct {
 	loader     Loader
 	bytes      *limit.Bytes
 	maxLoaded  int64
+	log        zerolog.Logger
 }
 
 // ExecutorOptions describe an executor.
@@ -46,6 +50,8 @@ type ExecutorOptions struct {
 	Loader      Loader
 	Bytes       *limit.Bytes // what is loaded counts here until the request is answered; nil = no limit
 	MaxLoaded   int64        // bytes that one request may have loaded; 0 = no limit
+
+	Log zerolog.Logger // gets our own mistakes; what is left empty writes to standard error
 }
 
 // NewExecutor makes an executor; malformed access paths are its only error.
@@ -57,7 +63,10 @@ func NewExecutor(o ExecutorOptions) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Executor{name: o.Name, modelName: o.ModelName, model: o.Model, logitScale: o.LogitScale, paths: paths, loader: o.Loader, bytes: o.Bytes, maxLoaded: o.MaxLoaded}, nil
+	if reflect.ValueOf(o.Log).IsZero() {
+		o.Log = zerolog.New(os.Stderr)
+	}
+	return &Executor{log: o.Log, name: o.Name, modelName: o.ModelName, model: o.Model, logitScale: o.LogitScale, paths: paths, loader: o.Loader, bytes: o.Bytes, maxLoaded: o.MaxLoaded}, nil
 }
 
 // Name is the executor's name in its flow.
@@ -116,7 +125,8 @@ func (x *Executor) answer(ctx context.Context, req *pb.DataRequestProto) (times 
 	// A mistake of ours that one request brings out must not end everybody else's.
 	defer func() {
 		if p := recover(); p != nil {
-			err = engine.Errorf(engine.Internal, "BUG: answering the request panicked: %v\n%s", p, debug.Stack())
+			x.log.Error().Interface("panic", p).Str("executor", x.name).Bytes("stack", debug.Stack()).Msg("BUG: answering a request panicked")
+			err = engine.Errorf(engine.Internal, "the server failed at this request; its log says more")
 		}
 	}()
 	data := req.GetData()

@@ -100,8 +100,15 @@ func modelOf(endpoint string) string {
 	return ""
 }
 
+// maxTarget is the longest target_executor, bytes. Repetitions are written out when an expression is compiled: 7 bytes
+// become a thousand instructions of 40 bytes, so that 20 KiB would take 200 MB, before anybody asked for a model.
+const maxTarget = 256
+
 // target compiles the regular expression of a request; jina matches it from the beginning of the executor's name.
 func target(pattern string) (*regexp.Regexp, error) {
+	if len(pattern) > maxTarget {
+		return nil, engine.Errorf(engine.Invalid, "target_executor has %d bytes; it may have %d, and be as short as the name of an executor", len(pattern), maxTarget)
+	}
 	re, err := regexp.Compile("^(?:" + pattern + ")")
 	if err != nil {
 		return nil, engine.Errorf(engine.Invalid, "target_executor %q is no regular expression: %v", pattern, err)

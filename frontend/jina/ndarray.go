@@ -2,6 +2,7 @@ package jina
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"unsafe"
 
@@ -56,7 +57,7 @@ func pixelsOf(t *pb.NdArrayProto) (*engine.Pixels, error) {
 	}
 	shape := d.Shape
 	if len(shape) != 2 && len(shape) != 3 {
-		return nil, engine.Errorf(engine.Invalid, "the tensor has shape %v; a picture is [height, width] or [height, width, channels]", shape)
+		return nil, engine.Errorf(engine.Invalid, "the tensor has shape %v; a picture is [height, width] or [height, width, channels]", shownShape(shape))
 	}
 	p := &engine.Pixels{Height: int(shape[0]), Width: int(shape[1]), Channels: 1}
 	if len(shape) == 3 {
@@ -69,7 +70,7 @@ func pixelsOf(t *pb.NdArrayProto) (*engine.Pixels, error) {
 	values := uint64(shape[0]) * uint64(shape[1]) // below 2^64; the product below cannot overflow when it matches
 	if p.Channels < 1 || p.Channels > 4 || values == 0 || values > uint64(len(d.Buffer)) ||
 		values*uint64(p.Channels)*uint64(width) != uint64(len(d.Buffer)) {
-		return nil, engine.Errorf(engine.Invalid, "the tensor of shape %v and type %q does not fit its %d bytes", shape, d.Dtype, len(d.Buffer))
+		return nil, engine.Errorf(engine.Invalid, "the tensor of shape %v and type %q does not fit its %d bytes", shape, shorten(d.Dtype, 80), len(d.Buffer))
 	}
 	if read == nil {
 		p.Data = d.Buffer
@@ -80,6 +81,15 @@ func pixelsOf(t *pb.NdArrayProto) (*engine.Pixels, error) {
 		p.Data[i] = read(d.Buffer[i*width:])
 	}
 	return p, nil
+}
+
+// shownShape is a shape in an error; one of very many dimensions is shown in part.
+func shownShape(shape []uint32) string {
+	const most = 8
+	if len(shape) > most {
+		return fmt.Sprintf("%v… of %d dimensions", shape[:most], len(shape))
+	}
+	return fmt.Sprint(shape)
 }
 
 // elementReader returns the bytes of an element of numpy's dtype and what reads one as uint8; nil reads bytes as they are.
@@ -109,7 +119,7 @@ func elementReader(dtype string) (int, func([]byte) byte, error) {
 	case "f8", "float64":
 		return 8, func(b []byte) byte { return castFloat(math.Float64frombits(order.Uint64(b))) }, nil
 	}
-	return 0, nil, engine.Errorf(engine.Invalid, "tensors of type %q are not read; send uint8", dtype)
+	return 0, nil, engine.Errorf(engine.Invalid, "tensors of type %q are not read; send uint8", shorten(dtype, 80))
 }
 
 // castFloat cuts the fraction and keeps the low 8 bits; NaN and what no 64-bit integer holds give 0.

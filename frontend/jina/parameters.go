@@ -1,7 +1,9 @@
 package jina
 
 import (
+	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -54,7 +56,7 @@ func (p *parameters) read(fields map[string]*structpb.Value) error {
 		case *structpb.Value_StringValue:
 			p.accessPaths = v.GetStringValue()
 		default:
-			return engine.Errorf(engine.Invalid, "parameter %s must be a string such as \"@r\", not %v", key, v.AsInterface())
+			return engine.Errorf(engine.Invalid, "parameter %s must be a string such as \"@r\", not %s", key, shown(v))
 		}
 	}
 	return p.readMinibatchSize(fields["minibatch_size"])
@@ -67,7 +69,7 @@ func (p *parameters) readMinibatchSize(v *structpb.Value) error {
 	}
 	n := v.GetNumberValue()
 	if _, number := v.GetKind().(*structpb.Value_NumberValue); !number || n != math.Trunc(n) || n < 1 || n > 1<<30 {
-		return engine.Errorf(engine.Invalid, "parameter minibatch_size must be a whole number, 1 or above, not %v", v.AsInterface())
+		return engine.Errorf(engine.Invalid, "parameter minibatch_size must be a whole number, 1 or above, not %s", shown(v))
 	}
 	p.minibatchSize = int(n)
 	return nil
@@ -88,4 +90,17 @@ func truthy(v *structpb.Value) bool {
 		return len(v.GetStructValue().GetFields()) > 0
 	}
 	return false
+}
+
+// shown names a value in an error: a number, text or word as it is, as far as it is short, of everything else the kind.
+func shown(v *structpb.Value) string {
+	switch v.GetKind().(type) {
+	case *structpb.Value_StringValue:
+		return strconv.Quote(shorten(v.GetStringValue(), 80))
+	case *structpb.Value_ListValue:
+		return "a list"
+	case *structpb.Value_StructValue:
+		return "an object"
+	}
+	return fmt.Sprint(v.AsInterface())
 }

@@ -26,10 +26,16 @@ type accessPaths [][]step
 // rootsAndMatches are the documents that a ranking embeds.
 var rootsAndMatches = accessPaths{{{letter: 'r'}}, {{letter: 'm'}}}
 
+// maxPathsText is the longest text of access paths, bytes. Each of its letters may walk over all documents of a request.
+const maxPathsText = 256
+
 func parseAccessPaths(text string) (accessPaths, error) {
 	bad := func(why string) error {
 		return engine.Errorf(engine.Invalid,
 			"access_paths %q is malformed: %s; write @ and letters r (roots), c (chunks), m (matches), such as @r or @r,c or @cc", text, why)
+	}
+	if len(text) > maxPathsText {
+		return nil, engine.Errorf(engine.Invalid, "access_paths has %d bytes; it may have %d: name each path once, such as @r,c", len(text), maxPathsText)
 	}
 	body := strings.Join(strings.Fields(text), "")
 	if !strings.HasPrefix(body, "@") {

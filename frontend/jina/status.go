@@ -30,9 +30,12 @@ func exceptionName(c fault.Code) string {
 	return "RuntimeError"
 }
 
+// errorBytes is the most that an answer tells of an error, which it says seven times over.
+const errorBytes = 4 << 10
+
 // statusOf describes an error in the form that the client raises: description is ClassName('message').
 func statusOf(err error) *pb.StatusProto {
-	name, text := exceptionName(fault.Of(err).Code), err.Error()
+	name, text := exceptionName(fault.Of(err).Code), shorten(err.Error(), errorBytes)
 	return &pb.StatusProto{
 		Code:        pb.StatusProto_ERROR,
 		Description: name + "('" + strings.ReplaceAll(text, "'", "\\'") + "')",
