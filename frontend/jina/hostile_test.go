@@ -53,7 +53,9 @@ func TestHostileRequestsStaySmall(t *testing.T) {
 		"a list as access paths": {text(func(r *pb.DataRequestProto) {
 			r.Parameters = parameter("access_paths", structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStringValue(long)}}))
 		}), "must be a string such as \"@r\", not a list"},
-		"a long text as minibatch_size": {text(func(r *pb.DataRequestProto) { r.Parameters = parameter("minibatch_size", structpb.NewStringValue(long)) }),
+		"a long text as minibatch_size": {text(func(r *pb.DataRequestProto) {
+			r.Parameters = parameter("minibatch_size", structpb.NewStringValue(long))
+		}),
 			"minibatch_size must be a whole number"},
 		"a shape of many dimensions": {tensor(make([]uint32, 1<<18), "|u1"), "of 262144 dimensions"},
 		"a long type":                {tensor([]uint32{1, 1}, long), "tensors of type"},
