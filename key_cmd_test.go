@@ -96,7 +96,7 @@ func TestKeyRefusals(t *testing.T) {
 	check("", "--documents is a number", "new", "web", "--documents", "5")
 	check("", "--concurrent is a number of requests from 1", "new", "web", "--concurrent", "-1")
 	check("", "--models is a list of names", "new", "web", "--models", "a,,b")
-	check("", "accepts 1 arg", "new")
+	check("", "a NAME for the key", "new")
 	check("", "no key in its first line", "hash", "web")
 	check("hunter2\n", "7 characters; it needs at least 16, because", "hash", "web")
 	check("hunter2hunter2hunter2\n", "only 7 different characters", "hash", "web")

@@ -105,6 +105,30 @@ def test_profile_prints_a_meaningful_table():
         assert all(begin <= r['startTime'] <= r['endTime'] <= end for r in answer['routes']), answer['routes']
 
 
+def test_rank_both_ways():
+    """texts for a picture and pictures for a text, over each protocol, whatever the minibatches are"""
+    folder = ROOT / 'testdata' / 'demo'
+    pictures = sorted(folder.glob('*.jpg'))[:3]
+    texts = ['a red circle', 'two blue squares', 'a green star']
+    with serving(EVERY) as server:
+        for query, candidates in ((Document(blob=pictures[0].read_bytes()), [Document(text=t) for t in texts]),
+                                  (Document(text=texts[0]), [Document(blob=p.read_bytes()) for p in pictures])):
+            orders = set()
+            for protocol in PROTOCOLS:
+                for parameters in ({}, {'minibatch_size': 1}, {'drop_image_content': True}):
+                    found = []
+                    asked = Document(query, copy=True)
+                    asked.matches.extend(Document(c, copy=True, id=str(i)) for i, c in enumerate(candidates))
+                    Client(server.at(protocol)).rank([asked], parameters=parameters, on_done=lambda r: found.extend(r.docs))
+                    matches = found[0].matches
+                    scores = [m.scores['clip_score'].value for m in matches]
+                    assert scores == sorted(scores, reverse=True) and abs(sum(scores) - 1) < 1e-4, f'{protocol} {parameters}: {scores}'
+                    assert all(-1 <= m.scores['clip_score_cosine'].value <= 1 for m in matches) and all(m.embedding is None for m in matches)
+                    assert found[0].embedding is not None and all(bool(m.blob) == bool(candidates[int(m.id)].blob) for m in matches)
+                    orders.add(tuple(m.id for m in matches))
+            assert len(orders) == 1, orders
+
+
 def test_a_port_for_each_protocol():
     ports = [free_port() for _ in range(3)]
     with contextlib.closing(Server(['-i'], ports[0], stdin=flow(ports, EVERY))) as server:
