@@ -92,9 +92,10 @@ func (m *Model) start(s *slot, l Lane) {
 
 // serve is the worker of a lane. It returns false when the watchdog has given it up and counted it out.
 func (m *Model) serve(s *slot, l Lane, b *batch) bool {
-	// A runtime may keep state by thread (CUDA's current device, pools of OpenMP), so a lane stays on one.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	if s.Locked {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
 	for m.take(s, b) {
 		m.fill(b)
 		err := m.call(l, b)

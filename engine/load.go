@@ -256,14 +256,21 @@ func (l *Opened) openWide(ctx context.Context) (Lane, error) {
 func (l *Opened) slots() []Slot {
 	var slots []Slot
 	for i, lane := range l.Wide { // first: a small request asks them first
-		slots = append(slots, Slot{Lane: lane, Replica: i, Wide: true, Rebuild: func() (Lane, error) {
+		slots = append(slots, Slot{Lane: lane, Replica: i, Wide: true, Locked: l.locked(), Rebuild: func() (Lane, error) {
 			return l.openWide(context.Background())
 		}})
 	}
 	for i, lane := range l.Lanes {
-		slots = append(slots, Slot{Lane: lane, Replica: i / l.LaneCount, Rebuild: l.reopen})
+		slots = append(slots, Slot{Lane: lane, Replica: i / l.LaneCount, Locked: l.locked(), Rebuild: l.reopen})
 	}
 	return slots
+}
+
+// locked reports whether lanes need a thread of their own. Not on a processor: there the runtimes compute in threads of theirs and
+// keep nothing for the one that calls.
+func (l *Opened) locked() bool {
+	device := l.options.Device
+	return device != "" && device != "cpu"
 }
 
 // reopen makes a narrow lane with sessions of its own: what is wrong with a lane may be wrong with its session, and one
