@@ -41,7 +41,8 @@ func (s *Server) newGRPC() *grpc.Server {
 	settings := s.options.Settings
 	limits := settings.Limits
 	service := jina.NewService(s.gateway, jina.Options{
-		Prefetch: settings.Prefetch, StreamInputs: s.streamInputs(), Bytes: s.options.Bytes, WriteTimeout: limits.WriteTimeout, Keys: s.keys,
+		Prefetch: settings.Prefetch, StreamInputs: s.streamInputs(), Bytes: s.options.Bytes, MaxMessage: limits.MaxMessageBytes,
+		WriteTimeout: limits.WriteTimeout, Keys: s.keys,
 	})
 	options := append(service.ServerOptions(),
 		grpc.Creds(door.Credentials()),

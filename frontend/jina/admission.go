@@ -36,13 +36,17 @@ type stage struct {
 
 // admit weighs a message that came, takes what its request needs, and decodes it. Nothing is decoded that is too
 // large. The request is nil when the error is one that ends the call; otherwise the error, if any, is for its answer.
-func (s *stage) admit(ctx context.Context, data []byte) (req *pb.DataRequestProto, held *admission, err error) {
+func (s *stage) admit(ctx context.Context, message *frame) (req *pb.DataRequestProto, held *admission, err error) {
 	held = &admission{}
 	defer func() {
 		if err != nil {
 			held.end()
 		}
 	}()
+	data, err := s.unpack(ctx, held, message)
+	if err != nil {
+		return nil, held, err
+	}
 	w, err := weigh(data, requestKind)
 	if err != nil {
 		return nil, held, malformed(err)
@@ -50,7 +54,8 @@ func (s *stage) admit(ctx context.Context, data []byte) (req *pb.DataRequestProt
 	if err := w.admissible(len(data), s.service.gateway.options.MaxDocuments); err != nil {
 		return decodeHeader(data), held, err
 	}
-	if err := s.takeBytes(ctx, held, int64(len(data))+w.memory()); err != nil {
+	held.end() // what unpacking took: with it in hand the request could wait for itself
+	if err := s.takeBytes(ctx, held, int64(cap(data))+w.memory()); err != nil {
 		if f := new(fault.Error); errors.As(err, &f) && f.Code == fault.TooLarge {
 			return decodeHeader(data), held, err
 		}
@@ -64,6 +69,18 @@ func (s *stage) admit(ctx context.Context, data []byte) (req *pb.DataRequestProt
 		return nil, held, malformed(err)
 	}
 	return req, held, nil
+}
+
+// unpack returns a message as it was before it was compressed, and takes what that needs as it grows.
+func (s *stage) unpack(ctx context.Context, held *admission, message *frame) ([]byte, error) {
+	if message.coding == nil {
+		return message.data, nil
+	}
+	packed := int64(len(message.data))
+	return message.coding.unpack(message.data, s.service.options.MaxMessage, func(size int64) error {
+		held.end() // as above
+		return s.takeBytes(ctx, held, packed+size)
+	})
 }
 
 // takeBytes takes the bytes of a message and of what is decoded from it.

@@ -66,8 +66,8 @@ func (a *answers) reserve() error {
 
 // begin hands a request to the gateway in a goroutine of its own, in the place that reserve kept, once there is
 // room for its bytes and documents. Its error ends the stream.
-func (a *answers) begin(data []byte, arrived time.Time) error {
-	req, held, err := a.stage.admit(a.reading, data)
+func (a *answers) begin(message *frame, arrived time.Time) error {
+	req, held, err := a.stage.admit(a.reading, message)
 	if req == nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package jina
 
 import (
+	"math"
 	"strings"
 	"unsafe"
 
@@ -8,12 +9,15 @@ import (
 	_ "google.golang.org/grpc/encoding/proto" // is registered before what takes its place
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
+
+	"clipd/frontend/jina/pb"
 )
 
 // frame receives a message as it came over the wire. What a codec cannot read ends a stream as INTERNAL; a handler that
 // gets the bytes can answer better, and can say no before anything is decoded.
 type frame struct {
-	data []byte // of the frame's own; never changed
+	data   []byte      // of the frame's own; never changed
+	coding *compressor // of data; nil when it is plain
 }
 
 // ignored receives a message that nobody reads.
@@ -29,12 +33,40 @@ func init() { encoding.RegisterCodecV2(codec{encoding.GetCodecV2("proto")}) }
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	switch v := v.(type) {
 	case *frame:
-		v.data = join(data)
+		v.data, v.coding = unmark(join(data))
 		return nil
 	case *ignored:
 		return nil
 	}
-	return c.CodecV2.Unmarshal(data, v)
+	if !marked(data) {
+		return c.CodecV2.Unmarshal(data, v)
+	}
+	most := int64(otherBytes)
+	if _, answer := v.(*pb.DataRequestProto); answer { // of a client; a server gets requests as frames
+		most = math.MaxInt32
+	}
+	packed, coding := unmark(join(data))
+	if coding == nil {
+		return c.CodecV2.Unmarshal(data, v) // which says what is wrong
+	}
+	plain, err := coding.unpack(packed, most, func(int64) error { return nil })
+	if err != nil {
+		return err
+	}
+	return c.CodecV2.Unmarshal(mem.BufferSlice{mem.SliceBuffer(plain)}, v)
+}
+
+// otherBytes is the most that a packed message to another service than Jina's may have, health or reflection.
+const otherBytes = 1 << 20
+
+// marked reports whether a message may begin with the mark of a coding.
+func marked(data mem.BufferSlice) bool {
+	for _, part := range data {
+		if b := part.ReadOnlyData(); len(b) > 0 {
+			return b[0] == 0
+		}
+	}
+	return false
 }
 
 // Marshal implements encoding.CodecV2.

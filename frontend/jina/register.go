@@ -59,8 +59,8 @@ func describe(d grpc.ServiceDesc, unary unaryHandler, stream func(grpc.ServerStr
 type unaryHandler func(srv any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor, path string) (any, error)
 
 // reading makes a handler that gets the bytes of its message.
-func reading(handle func(ctx context.Context, data []byte) (any, error)) unaryHandler {
-	return intercepted(func() any { return new(frame) }, func(ctx context.Context, req any) (any, error) { return handle(ctx, req.(*frame).data) })
+func reading(handle func(ctx context.Context, message *frame) (any, error)) unaryHandler {
+	return intercepted(func() any { return new(frame) }, func(ctx context.Context, req any) (any, error) { return handle(ctx, req.(*frame)) })
 }
 
 // ignoring makes a handler for which its message has nothing to say.

@@ -36,23 +36,34 @@ type Options struct {
 	// Bytes is the budget of all messages in progress, with what is decoded from them; nil: no limit. A stream is held
 	// back at an eighth of it.
 	Bytes *limit.Bytes
+	// MaxMessage is the most that a compressed message may have when it is unpacked, bytes; 0: DefaultMaxMessage. What comes
+	// over the wire is grpc.MaxRecvMsgSize's.
+	MaxMessage int64
 	// WriteTimeout ends a stream whose client has taken nothing of a waiting answer for so long; 0: never.
 	WriteTimeout time.Duration
 	// Keys are who may call; nil: everyone.
 	Keys *auth.Keys
 }
 
+// DefaultMaxMessage is what gRPC itself takes when nothing is said.
+const DefaultMaxMessage = 4 << 20
+
 // NewService makes the gRPC service of a gateway.
-func NewService(g *Gateway, o Options) *Service { return &Service{gateway: g, options: o} }
+func NewService(g *Gateway, o Options) *Service {
+	if o.MaxMessage <= 0 {
+		o.MaxMessage = DefaultMaxMessage
+	}
+	return &Service{gateway: g, options: o}
+}
 
 // single answers one request.
-func (s *Service) single(ctx context.Context, data []byte) (any, error) {
+func (s *Service) single(ctx context.Context, message *frame) (any, error) {
 	arrived := time.Now()
 	key, err := s.key(ctx)
 	if err != nil {
 		return nil, refuse(ctx, err)
 	}
-	req, held, err := (&stage{service: s, key: key}).admit(ctx, data)
+	req, held, err := (&stage{service: s, key: key}).admit(ctx, message)
 	defer held.end()
 	if req == nil {
 		return nil, refuse(ctx, err)
@@ -76,8 +87,14 @@ func (s *Service) streamDoc(stream grpc.ServerStream) error {
 	if err := stream.RecvMsg(&f); err != nil {
 		return err
 	}
+	stage, held := &stage{service: s}, &admission{}
+	defer held.end()
+	data, err := stage.unpack(stream.Context(), held, &f)
+	if err != nil {
+		return refuseStream(stream, err)
+	}
 	answer := &pb.SingleDocumentRequestProto{}
-	for b := f.data; len(b) > 0; {
+	for b := data; len(b) > 0; {
 		number, wire, n, err := tag(b)
 		if err != nil {
 			return refuseStream(stream, malformed(err))

@@ -52,7 +52,7 @@ func (s *Service) read(stream grpc.ServerStream, answers *answers) error {
 			if r.err != nil {
 				return r.err
 			}
-			if err := answers.begin(r.data, r.at); err != nil {
+			if err := answers.begin(&r.frame, r.at); err != nil {
 				return err
 			}
 			if quiet != nil {
@@ -82,9 +82,9 @@ type receiver struct {
 }
 
 type received struct {
-	data []byte
-	err  error
-	at   time.Time
+	frame
+	err error
+	at  time.Time
 }
 
 func receive(stream grpc.ServerStream) *receiver {
@@ -93,7 +93,7 @@ func receive(stream grpc.ServerStream) *receiver {
 		for range r.want {
 			var f frame
 			err := stream.RecvMsg(&f)
-			r.got <- received{f.data, err, time.Now()}
+			r.got <- received{f, err, time.Now()}
 		}
 	}()
 	return r

@@ -111,7 +111,7 @@ func TestHostileMessagesStaySmall(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			var req *pb.DataRequestProto
-			took := allocated(func() { req, _, err = (&stage{service: service}).admit(t.Context(), data) })
+			took := allocated(func() { req, _, err = (&stage{service: service}).admit(t.Context(), &frame{data: data}) })
 			if req == nil {
 				t.Fatalf("%s of %d bytes: %v", name, n, err)
 			}
