@@ -23,6 +23,10 @@ func (x *exchange) send(status int, contentType string, body []byte) {
 			}
 			to.b = compress(to.b, body, coding)
 			body = to.b
+			if x.c != nil { // the plain form has had its use
+				x.c.body.release()
+				x.c.body = nil
+			}
 			response.Header.SetContentEncoding(coding)
 		}
 	}

@@ -90,12 +90,19 @@ func (x *exchange) readAll(r io.Reader, expected int) ([]byte, error) {
 
 // grow makes room for size bytes, within the budget.
 func (x *exchange) grow(body []byte, size int) ([]byte, error) {
-	more := int64(size - cap(body))
-	if err := x.s.o.Bytes.Take(more); err != nil {
+	if err := x.take(int64(size - cap(body))); err != nil {
 		return nil, err
 	}
-	x.taken += more
 	return append(make([]byte, 0, size), body...)[:len(body):size], nil
+}
+
+// take takes n bytes of the budget until the request is answered.
+func (x *exchange) take(n int64) error {
+	err := x.s.o.Bytes.Take(n)
+	if err == nil {
+		x.taken += n
+	}
+	return err
 }
 
 // readError says why a body could not be read.

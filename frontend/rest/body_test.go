@@ -112,19 +112,19 @@ func TestBodyLimits(t *testing.T) {
 }
 
 func TestBudget(t *testing.T) {
-	budget := limit.NewBytes(1000)
+	budget := limit.NewBytes(20_000)
 	r := serve(t, hashModel{}, func(o *Options) { o.Bytes = budget })
 	body := `{"data": [{"text": "` + strings.Repeat("a", 500) + `"}]}`
 	r.do("POST", "/encode", body).want(t, 200, "")
-	if err := budget.Take(900); err != nil {
+	if err := budget.Take(19_900); err != nil {
 		t.Fatal(err)
 	}
-	a := r.do("POST", "/encode", body).want(t, 429, `"status":{"code":1,"description":"the requests in progress hold 900 of the 1000 bytes`)
+	a := r.do("POST", "/encode", body).want(t, 429, `"status":{"code":1,"description":"the requests in progress hold 19900 of the 20000 bytes`)
 	if a.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	budget.Give(900)
-	r.do("POST", "/encode", strings.Repeat(" ", 1001)).want(t, 413, "max_inflight_bytes")
+	budget.Give(19_900)
+	r.do("POST", "/encode", strings.Repeat(" ", 20_001)).want(t, 413, "max_inflight_bytes")
 	r.do("POST", "/encode", body).want(t, 200, "")
 	if budget.Used() != 0 {
 		t.Errorf("%d bytes were not given back", budget.Used())

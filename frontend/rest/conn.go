@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"clipd/frontend/limit"
 )
 
 // conn is a connection as fasthttp sees it. It gives a caller who does not take an answer a bound, can be watched while
@@ -29,6 +31,9 @@ type conn struct {
 	ahead ahead
 	body  *buffer // of the answer being written, or nil
 	coded *buffer // of its compressed form, or nil
+
+	budget *limit.Bytes
+	held   int64 // of it, by the answer being written
 }
 
 // writePart is how much of an answer a caller must take within the write timeout, bytes.
@@ -120,8 +125,31 @@ func connState(nc net.Conn, state fasthttp.ConnState) {
 	c.body.release()
 	c.coded.release()
 	c.body, c.coded = nil, nil
+	c.budget.Give(c.held)
+	c.held = 0
 	if state == fasthttp.StateHijacked && c.forget != nil {
 		c.forget()
+	}
+}
+
+// holdAnswer takes the bytes that an answer will have, about.
+func (c *conn) holdAnswer(n int64) error {
+	err := c.budget.Take(n)
+	if err == nil {
+		c.held += n
+	}
+	return err
+}
+
+// keepAnswer gives back what of them the answer did not need. One that needs more has it already, and counts with what
+// is there.
+func (c *conn) keepAnswer(n int64) {
+	if n > c.held && c.budget.Take(n-c.held) == nil {
+		c.held = n
+	}
+	if n < c.held {
+		c.budget.Give(c.held - n)
+		c.held = n
 	}
 }
 

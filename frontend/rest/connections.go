@@ -29,7 +29,7 @@ func (l *listener) Accept() (net.Conn, error) {
 // newConn wraps a connection. Its age limit differs from that of others by up to a tenth, so that connections that
 // began together do not end together.
 func newConn(inner net.Conn, o *Options) *conn {
-	c := &conn{Conn: inner, readTimeout: o.ReadTimeout, writeTimeout: o.WriteTimeout}
+	c := &conn{Conn: inner, readTimeout: o.ReadTimeout, writeTimeout: o.WriteTimeout, budget: o.Bytes}
 	if o.MaxAge > 0 {
 		jitter := time.Duration((rand.Float64() - 0.5) / 5 * float64(o.MaxAge))
 		c.oldest = time.Now().Add(o.MaxAge + jitter)

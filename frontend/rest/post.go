@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+	"google.golang.org/protobuf/proto"
 
 	"clipd/frontend/jina"
 	"clipd/frontend/jina/jinajson"
@@ -30,7 +31,7 @@ func (x *exchange) post() {
 		return
 	}
 	arrived := time.Now()
-	r, err := jinajson.Parse(body, jinajson.Limits{MaxDocuments: x.s.o.MaxDocuments})
+	r, err := jinajson.Parse(body, jinajson.Limits{MaxDocuments: x.s.o.MaxDocuments, Take: x.take})
 	if err != nil {
 		x.refuse(err)
 		return
@@ -104,19 +105,41 @@ func embeddingFormat(values [][]byte) (asBase64 bool, err error) {
 	return asBase64, nil
 }
 
-// sendAnswer writes the answer in the form that it is asked in.
+// jsonMemory is how many bytes of JSON the documents take beside their message, about: a float32 of 4 bytes has 11 or 12,
+// three bytes of a picture have four, and the names of a document's fields stand around them.
+func jsonMemory(docs []*pb.DocumentProto) int64 {
+	const names = 400
+	n := int64(0)
+	for _, d := range docs {
+		n += names + 2*int64(len(d.GetEmbedding().GetDense().GetBuffer())) + int64(len(d.GetBlob()))/3
+		n += jsonMemory(d.Chunks) + jsonMemory(d.Matches)
+	}
+	return n
+}
+
+// sendAnswer writes the answer in the form that it is asked in. It counts in the budget until the caller has taken it:
+// 200 KB of request may have an answer of 100 MB, and a caller who reads none of it costs nothing to play.
 func (x *exchange) sendAnswer(answer *pb.DataRequestProto, asBase64 bool) {
-	to := newBuffer()
+	if x.c != nil {
+		if err := x.c.holdAnswer(int64(proto.Size(answer)) + jsonMemory(answer.GetData().GetDocs().GetDocs())); err != nil {
+			x.refuse(err)
+			return
+		}
+	}
+	to, contentType := newBuffer(), jsonType
+	if x.s.o.PlainReturns && x.ctx.IsPost() && answer.Header.Status == nil && returnsDocuments(answer.Header.GetExecEndpoint()) {
+		to.b, contentType = jinajson.AppendPlainReturn(to.b, answer), "text/plain"
+	} else {
+		to.b = jinajson.Append(to.b, answer, jinajson.Options{Base64: asBase64})
+	}
 	if x.c != nil {
 		x.c.body = to
+		x.c.keepAnswer(int64(cap(to.b)))
 	}
-	if x.s.o.PlainReturns && x.ctx.IsPost() && answer.Header.Status == nil && returnsDocuments(answer.Header.GetExecEndpoint()) {
-		to.b = jinajson.AppendPlainReturn(to.b, answer)
-		x.send(fasthttp.StatusOK, "text/plain", to.b)
-		return
+	x.send(fasthttp.StatusOK, contentType, to.b)
+	if x.c != nil && x.c.coded != nil {
+		x.c.keepAnswer(int64(cap(x.c.coded.b)))
 	}
-	to.b = jinajson.Append(to.b, answer, jinajson.Options{Base64: asBase64})
-	x.send(fasthttp.StatusOK, jsonType, to.b)
 }
 
 // returnsDocuments reports whether the client hands out the documents of an answer from the endpoint.

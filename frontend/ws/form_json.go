@@ -21,12 +21,19 @@ var jsonForm = form{
 }
 
 func decodeJSON(body []byte, o *Options) (request, error) {
-	r, err := jinajson.ParseMessage(body, jinajson.Limits{MaxDocuments: o.MaxDocuments})
+	var taken int64
+	r, err := jinajson.ParseMessage(body, jinajson.Limits{MaxDocuments: o.MaxDocuments, Take: func(n int64) error {
+		err := o.Bytes.Take(n)
+		if err == nil {
+			taken = n
+		}
+		return err
+	}})
 	if err != nil {
-		return request{}, err
+		return request{memory: taken}, err
 	}
 	jinajson.Complete(r.Proto.GetData().GetDocs().GetDocs())
-	return request{proto: r.Proto, documents: countDocuments(r.Proto.GetData().GetDocs().GetDocs()), base64: r.Base64}, nil
+	return request{proto: r.Proto, documents: countDocuments(r.Proto.GetData().GetDocs().GetDocs()), memory: taken, base64: r.Base64}, nil
 }
 
 func countDocuments(docs []*pb.DocumentProto) int {

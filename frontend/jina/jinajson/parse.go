@@ -12,6 +12,10 @@ import (
 // Limits bound what a request may ask for.
 type Limits struct {
 	MaxDocuments int // of a request, chunks and matches counted; 0 = no limit
+
+	// Take is asked for the memory that the request will need beside its body, bytes, before anything of it is made. Its
+	// error is Parse's. nil: nobody is asked.
+	Take func(bytes int64) error
 }
 
 // Request is what a JSON body asks for.
@@ -42,7 +46,7 @@ type message struct {
 //
 // It owns body from then on: base64 is decoded in place, and blobs and strings of 1 KiB and more are parts of body, so
 // that body must be left alone until nothing of the request is in use. Shorter strings, such as ids and names, are copies
-// that may outlive it. The error is an *Error.
+// that may outlive it. The error is an *Error, or that of Limits.Take.
 func Parse(body []byte, l Limits) (*Request, error) { return parse(body, l, false) }
 
 // ParseMessage reads a text message of a WebSocket, in which data is required; what Parse says holds here too.
@@ -69,6 +73,11 @@ func parse(body []byte, l Limits, needData bool) (*Request, error) {
 	}
 	if err := s.scan(); err != nil {
 		return nil, err
+	}
+	if l.Take != nil {
+		if err := l.Take(s.memory()); err != nil {
+			return nil, err
+		}
 	}
 	p := parser{cursor: cursor{body: body}}
 	if p.peek() != '{' {

@@ -76,6 +76,9 @@ type scanner struct {
 	limits    Limits
 	documents int
 	values    int
+	objects   int // among the values
+	numbers   int // elsewhere: those of tensors and embeddings
+	short     int // bytes of strings that are copied
 	depth     int // of lists and objects
 	nested    int // of documents
 }
@@ -106,14 +109,21 @@ func (s *scanner) value(p place) *Error {
 		return s.list(p)
 	case '"':
 		return s.text()
-	case 't':
-		return s.literal("true")
-	case 'f':
+	case 't', 'f':
+		if p != values {
+			s.numbers++ // in a tensor
+		}
+		if b == 't' {
+			return s.literal("true")
+		}
 		return s.literal("false")
 	case 'n':
 		return s.literal("null")
 	default:
 		if b == '-' || '0' <= b && b <= '9' {
+			if p != values {
+				s.numbers++
+			}
 			return s.number()
 		}
 	}
@@ -125,6 +135,9 @@ func (s *scanner) enter(p place, isObject bool) *Error {
 	s.at++
 	if s.depth++; s.depth > maxDepth {
 		return limitError(fault.Invalid, "the body's lists and objects lie more than %d deep in one another (byte %d)", maxDepth, s.at-1)
+	}
+	if p == values && isObject {
+		s.objects++
 	}
 	if p != document || !isObject {
 		return nil
@@ -272,6 +285,9 @@ func (s *scanner) text() *Error {
 		switch b := s.body[s.at]; {
 		case b == '"':
 			s.at++
+			if n := s.at - quote; n < longString+2 {
+				s.short += n
+			}
 			return nil
 		case b == '\\':
 			if err := s.escape(); err != nil {
