@@ -31,12 +31,22 @@ func work(t Tower, rows, length int) float64 {
 // of predicts the time of a batch in a shape that the lane ran last; 0 when nothing is known.
 func (c *cost) of(work float64) time.Duration { return c.fixed + time.Duration(work*float64(c.unit)) }
 
+// knownBatches is how many batches must have been seen before anybody is refused for what they cost.
+const knownBatches = 5
+
+// known reports whether enough batches were seen to go by.
+func (c *cost) known() bool { return c.n >= knownBatches }
+
 // observe takes in that a batch of the work took so long. Fixed part and unit are the line of least squares; where all
 // batches are of one size and no line is certain, both parts follow their mean.
 func (c *cost) observe(work float64, took time.Duration) {
 	y := float64(took)
-	if predicted := float64(c.of(work)); c.n > 8 {
-		y = min(y, 4*predicted+float64(time.Millisecond)) // one stall of the machine is not a cost
+	if predicted := float64(c.of(work)); c.n > 0 {
+		// One stall of the machine is not a cost, and if it came first, it is forgotten as soon as batches are quick.
+		y = min(y, 4*predicted+float64(time.Millisecond))
+		if 3*y < predicted {
+			c.y, c.xy = c.y/2, c.xy/2
+		}
 	}
 	c.n = c.n*costDecay + 1
 	c.x = c.x*costDecay + work
