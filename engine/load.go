@@ -158,20 +158,9 @@ func openRuntime(name, device string) (*runtime.Runtime, error) {
 	return nil, fmt.Errorf("no runtime can be opened; run `make engine`: %w", errors.Join(missing...))
 }
 
-// openLanes compiles both towers for each replica and makes their lanes. The graphs are compiled one after the other: the
-// peak of memory is one tower's. The wide lanes come first: the runtime then starts the threads that help them with the
-// priority of the process.
+// openLanes compiles both towers for each replica and makes their lanes. The graphs are compiled one after the other, the
+// largest first: what compiling takes beside the result comes on top of what is there by then.
 func (l *Opened) openLanes(ctx context.Context) error {
-	for range l.Replicas {
-		if !l.wantsWide() {
-			break
-		}
-		lane, err := l.openWide(ctx)
-		if err != nil {
-			return err
-		}
-		l.Wide = append(l.Wide, lane)
-	}
 	for range l.Replicas {
 		var pair [2]*runtime.Session
 		for _, tower := range []Tower{ImageTower, TextTower} {
@@ -192,13 +181,18 @@ func (l *Opened) openLanes(ctx context.Context) error {
 			l.Lanes = append(l.Lanes, lane)
 		}
 	}
+	for range l.Replicas {
+		if !l.wantsWide() {
+			break
+		}
+		lane, err := l.openWide(ctx)
+		if err != nil {
+			return err
+		}
+		l.Wide = append(l.Wide, lane)
+	}
 	return nil
 }
-
-// narrowNice is by how much the threads of narrow lanes stand back when there is a wide lane beside them, so that a small
-// request has the cores while large ones are in the middle of their batches. Both on two cores, ViT-B/32: beside a
-// client with requests of 256, a single text takes 14 ms with 0, 12 with 5, 10 with 10.
-const narrowNice = 10
 
 // compile makes a session of one tower.
 func (l *Opened) compile(ctx context.Context, tower Tower, lanes, threads int) (*runtime.Session, error) {
@@ -208,19 +202,11 @@ func (l *Opened) compile(ctx context.Context, tower Tower, lanes, threads int) (
 	if l.options.Progress != nil {
 		l.options.Progress("compile the "+tower.String()+" tower", 0, 0)
 	}
-	var s *runtime.Session
-	open := func() (err error) {
-		s, err = l.runtime.NewSession(runtime.SessionOptions{
-			Graph: l.Checkpoint.Graphs[tower], CacheDir: l.compiledDir(), Device: l.options.Device, Tower: runtime.Tower(tower),
-			Precision: l.options.Precision, Lanes: lanes, Threads: threads,
-		})
-		return err
-	}
-	nice := 0
-	if l.wantsWide() && threads == l.Threads {
-		nice = narrowNice
-	}
-	if err := lowered(nice, open); err != nil {
+	s, err := l.runtime.NewSession(runtime.SessionOptions{
+		Graph: l.Checkpoint.Graphs[tower], CacheDir: l.compiledDir(), Device: l.options.Device, Tower: runtime.Tower(tower),
+		Precision: l.options.Precision, Lanes: lanes, Threads: threads,
+	})
+	if err != nil {
 		return nil, err
 	}
 	l.mu.Lock()
