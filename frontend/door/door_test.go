@@ -105,7 +105,7 @@ func TestTLS(t *testing.T) {
 		t.Errorf("https: %d bytes, %v", len(got), err)
 	}
 	conn := raw("h2", "http/1.1")
-	if p := conn.ConnectionState().NegotiatedProtocol; p != "h2" {
+	if p := conn.ConnectionState().NegotiatedProtocol; p != "http/1.1" {
 		t.Errorf("a client of both protocols gets %q", p)
 	}
 }

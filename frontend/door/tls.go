@@ -6,14 +6,15 @@ import (
 	"sync/atomic"
 )
 
-// protocols are those of the door, by their names in ALPN.
+// protocols are those of the door, by their names in ALPN, the preferred one first. HTTP/2 is for gRPC alone here, and
+// gRPC's clients offer nothing else; browsers, curl and others that offer both want HTTP, which is spoken as 1.1.
 func (o Options) protocols() []string {
 	var names []string
-	if o.GRPC {
-		names = append(names, "h2")
-	}
 	if o.HTTP {
 		names = append(names, "http/1.1")
+	}
+	if o.GRPC {
+		names = append(names, "h2")
 	}
 	return names
 }

@@ -13,7 +13,7 @@ import websockets.exceptions
 import websockets.sync.client
 
 from main import Skip
-from server import serving
+from server import serving, tls
 
 EVERY = {'protocol': ['grpc', 'http', 'websocket']}
 ORIGIN = 'http://shop.example'
@@ -106,7 +106,7 @@ def test_a_page_in_a_browser():
     chromium = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
     if not chromium:
         raise Skip('there is no chromium here')
-    for secure in ({},):
+    for secure in ({}, tls()):  # over TLS browsers take br and zstd, and offer HTTP/2, too
 
         def told(server):
             return told_by(chromium, PAGE.replace('HOST', f'127.0.0.1:{server.port}').replace('SECURE', 's' if secure else ''))
