@@ -43,7 +43,7 @@ func newAnswers(s *Service, stream grpc.ServerStream, key *auth.Key, prefetch in
 		a.stage.inputs, a.stage.most = semaphore.NewWeighted(n), n
 	}
 	a.reading, a.stop = context.WithCancel(stream.Context())
-	a.sender = newSender(stream, s.options.WriteTimeout, a.stop) // wait returns the reason
+	a.sender = newSender(stream, s.options.Bytes, s.options.WriteTimeout, a.stop) // wait returns the reason
 	close(a.last)
 	return a
 }

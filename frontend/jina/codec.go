@@ -99,7 +99,8 @@ const partBytes = 16 << 10
 // reply is an answer on a stream whose parts say when they were written to the connection.
 type reply struct {
 	message proto.Message
-	written func(bytes int) // called from any goroutine
+	written func(bytes int) // called from any goroutine; nil: nobody is told
+	hold    *hold           // of the budget, until the last part was written; nil: none
 }
 
 // marshal writes the message into one pooled buffer, with embeddings copied from the engine's rows straight into their
@@ -108,6 +109,7 @@ func (r *reply) marshal() (mem.BufferSlice, error) {
 	size := proto.Size(r.message)
 	options := proto.MarshalOptions{UseCachedSize: true}
 	if mem.IsBelowBufferPoolingThreshold(size) {
+		r.hold.end()
 		b, err := options.Marshal(r.message)
 		if err != nil {
 			return nil, err
@@ -119,7 +121,8 @@ func (r *reply) marshal() (mem.BufferSlice, error) {
 	b, err := options.MarshalAppend((*whole)[:0], r.message)
 	if err != nil {
 		pool.Put(whole)
+		r.hold.end()
 		return nil, err
 	}
-	return divide(b, whole, pool, r.written), nil
+	return divide(b, whole, pool, r.written, r.hold), nil
 }

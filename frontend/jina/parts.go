@@ -12,13 +12,14 @@ type parts struct {
 	pool    mem.BufferPool // of whole
 	left    atomic.Int32   // parts that are not back
 	written func(bytes int)
+	hold    *hold
 }
 
 // divide cuts b, which lies in whole, into buffers of partBytes or a little more. The transport frees each when it is
-// written, and written is told its size.
-func divide(b []byte, whole *[]byte, pool mem.BufferPool, written func(bytes int)) mem.BufferSlice {
+// written, and written is told its size; the last one ends the hold.
+func divide(b []byte, whole *[]byte, pool mem.BufferPool, written func(bytes int), hold *hold) mem.BufferSlice {
 	n := max(1, len(b)/partBytes) // the last one takes the rest: tiny buffers are never given back
-	p := &parts{whole: whole, pool: pool, written: written}
+	p := &parts{whole: whole, pool: pool, written: written, hold: hold}
 	p.left.Store(int32(n))
 	slices := make([][]byte, n)
 	buffers := make(mem.BufferSlice, n)
@@ -43,5 +44,6 @@ func (p *parts) Put(part *[]byte) {
 	}
 	if p.left.Add(-1) == 0 {
 		p.pool.Put(p.whole)
+		p.hold.end()
 	}
 }

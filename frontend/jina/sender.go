@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"clipd/frontend/fault"
+	"clipd/frontend/limit"
 )
 
 // sender sends the answers of one stream, one at a time as gRPC demands, and notices a client that takes none. The
@@ -16,6 +17,7 @@ import (
 // whether the client reads.
 type sender struct {
 	stream  grpc.ServerStream
+	budget  *limit.Bytes  // in which answers count until they are written; nil: no end
 	timeout time.Duration // 0 = none
 	mu      sync.Mutex    // held while sending
 	written atomic.Int64  // bytes of answers that were written to the connection
@@ -24,8 +26,8 @@ type sender struct {
 	onStall func() // is called when stalled has been closed
 }
 
-func newSender(stream grpc.ServerStream, timeout time.Duration, onStall func()) *sender {
-	return &sender{stream: stream, timeout: timeout, stalled: make(chan struct{}), onStall: onStall}
+func newSender(stream grpc.ServerStream, budget *limit.Bytes, timeout time.Duration, onStall func()) *sender {
+	return &sender{stream: stream, budget: budget, timeout: timeout, stalled: make(chan struct{}), onStall: onStall}
 }
 
 // send waits its turn and returns when the transport has the answer, or when the stream has ended.
@@ -40,7 +42,15 @@ func (s *sender) send(m proto.Message) error {
 	if s.timeout > 0 {
 		defer s.watch()()
 	}
-	return s.stream.SendMsg(&reply{m, func(bytes int) { s.written.Add(int64(bytes)) }})
+	hold, err := newHold(s.budget, proto.Size(m))
+	if err != nil {
+		return err
+	}
+	err = s.stream.SendMsg(&reply{m, func(bytes int) { s.written.Add(int64(bytes)) }, hold})
+	if err != nil {
+		hold.end()
+	}
+	return err
 }
 
 // watch declares the stream stalled when a timeout passes without a byte written, until the function it returns is called.

@@ -50,7 +50,7 @@ func (s *slowStream) SendMsg(m any) error {
 func TestASlowClientThatTakesSomethingGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream := &slowStream{ctx: t.Context(), every: 7 * time.Second}
-		s := newSender(stream, 10*time.Second, func() { t.Error("stalled") })
+		s := newSender(stream, nil, 10*time.Second, func() { t.Error("stalled") })
 		for range 3 { // each of 33 parts, and so of 4 minutes
 			if err := s.send(answerOf(256)); err != nil {
 				t.Fatal(err)
@@ -66,7 +66,7 @@ func TestAClientThatTakesNothingIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		stream := &slowStream{ctx: ctx}
-		s := newSender(stream, 10*time.Second, func() {})
+		s := newSender(stream, nil, 10*time.Second, func() {})
 		done, second := make(chan error, 1), make(chan error, 1)
 		go func() { done <- s.send(answerOf(256)) }()
 		<-s.stalled

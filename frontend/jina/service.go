@@ -74,7 +74,11 @@ func (s *Service) single(ctx context.Context, message *frame) (any, error) {
 	} else if err := s.gateway.Handle(ctx, c); err != nil {
 		return nil, refuse(ctx, err)
 	}
-	return c.Request, nil
+	hold, err := newHold(s.options.Bytes, proto.Size(c.Request))
+	if err != nil {
+		return nil, refuse(ctx, err)
+	}
+	return &reply{message: c.Request, hold: hold}, nil
 }
 
 // streamDoc is answered as the original does: with one message, the request, that says the method does not exist here.
