@@ -111,6 +111,7 @@ func (l *Opened) computeReference(ctx context.Context, r *runtime.Runtime, ref *
 		rows, err := l.embedCheck(lane, tower)
 		lane.Close()
 		s.Close()
+		runtime.ReleaseHeap() // for the tower that comes next
 		if err != nil {
 			return err
 		}
