@@ -132,8 +132,14 @@ func connState(nc net.Conn, state fasthttp.ConnState) {
 	}
 }
 
+// countedAnswer is the size from which on an answer counts in the budget, bytes; the socket takes smaller ones.
+const countedAnswer = 16 << 10
+
 // holdAnswer takes the bytes that an answer will have, about.
 func (c *conn) holdAnswer(n int64) error {
+	if n < countedAnswer {
+		return nil
+	}
 	err := c.budget.Take(n)
 	if err == nil {
 		c.held += n
@@ -144,7 +150,7 @@ func (c *conn) holdAnswer(n int64) error {
 // keepAnswer gives back what of them the answer did not need. One that needs more has it already, and counts with what
 // is there.
 func (c *conn) keepAnswer(n int64) {
-	if n > c.held && c.budget.Take(n-c.held) == nil {
+	if n >= countedAnswer && n > c.held && c.budget.Take(n-c.held) == nil {
 		c.held = n
 	}
 	if n < c.held {

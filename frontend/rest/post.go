@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
-	"google.golang.org/protobuf/proto"
 
 	"clipd/frontend/jina"
 	"clipd/frontend/jina/jinajson"
@@ -105,23 +104,11 @@ func embeddingFormat(values [][]byte) (asBase64 bool, err error) {
 	return asBase64, nil
 }
 
-// jsonMemory is how many bytes of JSON the documents take beside their message, about: a float32 of 4 bytes has 11 or 12,
-// three bytes of a picture have four, and the names of a document's fields stand around them.
-func jsonMemory(docs []*pb.DocumentProto) int64 {
-	const names = 400
-	n := int64(0)
-	for _, d := range docs {
-		n += names + 2*int64(len(d.GetEmbedding().GetDense().GetBuffer())) + int64(len(d.GetBlob()))/3
-		n += jsonMemory(d.Chunks) + jsonMemory(d.Matches)
-	}
-	return n
-}
-
 // sendAnswer writes the answer in the form that it is asked in. It counts in the budget until the caller has taken it:
 // 200 KB of request may have an answer of 100 MB, and a caller who reads none of it costs nothing to play.
 func (x *exchange) sendAnswer(answer *pb.DataRequestProto, asBase64 bool) {
 	if x.c != nil {
-		if err := x.c.holdAnswer(int64(proto.Size(answer)) + jsonMemory(answer.GetData().GetDocs().GetDocs())); err != nil {
+		if err := x.c.holdAnswer(jinajson.AnswerMemory(answer)); err != nil {
 			x.refuse(err)
 			return
 		}
@@ -134,11 +121,11 @@ func (x *exchange) sendAnswer(answer *pb.DataRequestProto, asBase64 bool) {
 	}
 	if x.c != nil {
 		x.c.body = to
-		x.c.keepAnswer(int64(cap(to.b)))
+		x.c.keepAnswer(int64(len(to.b)))
 	}
 	x.send(fasthttp.StatusOK, contentType, to.b)
 	if x.c != nil && x.c.coded != nil {
-		x.c.keepAnswer(int64(cap(x.c.coded.b)))
+		x.c.keepAnswer(int64(len(x.c.coded.b)))
 	}
 }
 

@@ -15,6 +15,7 @@ type form struct {
 	isEnd  func(body []byte) bool
 	decode func(body []byte, o *Options) (request, error)
 	encode func(dst []byte, answer *pb.DataRequestProto, base64 bool) ([]byte, error)
+	size   func(answer *pb.DataRequestProto) int64 // of the encoded answer, about
 	status func(dst []byte, s *pb.StatusProto) ([]byte, error)
 }
 
@@ -34,6 +35,7 @@ var binaryForm = form{
 	encode: func(dst []byte, a *pb.DataRequestProto, _ bool) ([]byte, error) {
 		return proto.MarshalOptions{}.MarshalAppend(dst, a)
 	},
+	size: func(a *pb.DataRequestProto) int64 { return int64(proto.Size(a)) },
 	status: func(dst []byte, s *pb.StatusProto) ([]byte, error) {
 		return proto.MarshalOptions{}.MarshalAppend(dst, s)
 	},

@@ -15,6 +15,7 @@ var jsonForm = form{
 	encode: func(dst []byte, a *pb.DataRequestProto, base64 bool) ([]byte, error) {
 		return jinajson.Append(dst, a, jinajson.Options{Form: jinajson.WebSocket, Base64: base64}), nil
 	},
+	size: jinajson.AnswerMemory,
 	status: func(dst []byte, s *pb.StatusProto) ([]byte, error) {
 		return jinajson.AppendStatus(dst, s, jinajson.WebSocket), nil
 	},

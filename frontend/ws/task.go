@@ -75,13 +75,30 @@ func (t task) run() {
 	t.answer(t.request.proto)
 }
 
+// countedAnswer is the size from which on an answer counts in the budget, bytes; the socket takes smaller ones.
+const countedAnswer = 16 << 10
+
 // answer writes an answer.
 func (t *task) answer(a *pb.DataRequestProto) {
 	c, form := t.conn, t.conn.form()
 	isError := a.GetHeader().GetStatus().GetCode() == pb.StatusProto_ERROR
-	err := c.out.message(form.op, c.deflate && !c.binary, isError, func(dst []byte) ([]byte, error) { return form.encode(dst, a, t.request.base64) })
+	// The encoded answer counts in the budget until the client has taken it.
+	budget, held := c.door.options.Bytes, int64(0)
+	err := c.out.message(form.op, c.deflate && !c.binary, isError, func(dst []byte) ([]byte, error) {
+		if size := form.size(a); size >= countedAnswer {
+			if err := budget.Take(size); err != nil {
+				return nil, err
+			}
+			held = size
+		}
+		return form.encode(dst, a, t.request.base64)
+	})
+	budget.Give(held)
 	var broken encodeError
+	var full *fault.Error
 	switch {
+	case errors.As(err, &broken) && errors.As(broken.error, &full):
+		c.finish(endingOf(c.binary, full))
 	case errors.As(err, &broken):
 		c.finish(endingOf(c.binary, fault.New(fault.Internal, "cannot write the answer: %v", broken)))
 	case errors.Is(err, errClosed):

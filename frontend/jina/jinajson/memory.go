@@ -3,6 +3,8 @@ package jinajson
 import (
 	"unsafe"
 
+	"google.golang.org/protobuf/proto"
+
 	"clipd/frontend/jina/pb"
 )
 
@@ -24,4 +26,20 @@ const (
 func (s *scanner) memory() int64 {
 	return messageMemory + int64(s.documents)*documentMemory + int64(s.values)*valueMemory + int64(s.objects)*objectMemory +
 		int64(s.numbers)*numberMemory + int64(s.short)*4/3
+}
+
+// AnswerMemory is how many bytes an answer has as JSON, about: a float32 of 4 bytes has 11 or 12, three bytes of a picture
+// have four, and the names of a document's fields stand around them.
+func AnswerMemory(answer *pb.DataRequestProto) int64 {
+	return int64(proto.Size(answer)) + documentsMemory(answer.GetData().GetDocs().GetDocs())
+}
+
+func documentsMemory(docs []*pb.DocumentProto) int64 {
+	const names = 400
+	n := int64(0)
+	for _, d := range docs {
+		n += names + 2*int64(len(d.GetEmbedding().GetDense().GetBuffer())) + int64(len(d.GetBlob()))/3
+		n += documentsMemory(d.Chunks) + documentsMemory(d.Matches)
+	}
+	return n
 }
