@@ -175,9 +175,11 @@ func (p *parser) data(m *message) bool {
 	case '{':
 		p.at++
 		for first := true; p.more(first, '}'); first = false {
-			key := p.key()
-			if string(key) != "docs" || p.isNull() {
+			if key := p.key(); string(key) != "docs" {
 				p.skip()
+				continue
+			}
+			if p.isNull() {
 				continue
 			}
 			p.pushKey("docs")
