@@ -85,15 +85,21 @@ func (m *Model) wait(r *request, pictures int) (turn, last time.Duration) {
 // each returns the time of an item of a queue when its lanes are busy with full batches; 0 when it is not known yet. The lock
 // is held.
 func (m *Model) each(q int) time.Duration {
-	wide, lanes, length := 0, len(m.slots)-m.wide, 1
-	if q == quickTexts {
-		wide, lanes = 1, m.wide
+	wide, lanes, length := 0, m.lanesOf(q), 1
+	if q == quickTexts && lanes > 0 {
+		wide = 1
+	}
+	if lanes == 0 {
+		lanes = max(m.lanesOf(texts), 1) // the wide lanes have failed
 	}
 	tower := towerOf(q)
 	if tower == TextTower {
 		length = max(int(m.length), 1)
 	}
 	c := &m.costs[tower][wide]
+	if !c.known() {
+		return 0
+	}
 	rows := c.full(tower, length, m.opts.MaxBatch)
 	return c.of(work(tower, rows, length)) / time.Duration(rows*lanes)
 }

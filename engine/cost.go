@@ -45,7 +45,7 @@ func (c *cost) observe(work float64, took time.Duration) {
 		// One stall of the machine is not a cost, and if it came first, it is forgotten as soon as batches are quick.
 		y = min(y, 4*predicted+float64(time.Millisecond))
 		if 3*y < predicted {
-			c.y, c.xy = c.y/2, c.xy/2
+			c.y, c.xy = c.y/4, c.xy/4
 		}
 	}
 	c.n = c.n*costDecay + 1

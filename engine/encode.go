@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"runtime"
 	"time"
 )
 
@@ -25,11 +26,15 @@ func (m *Model) Embed(ctx context.Context, in Request) (*Embeddings, error) {
 	if len(in.Inputs) == 0 {
 		return &Embeddings{Dim: m.Dim}, nil
 	}
-	r := newRequest(ctx, in, m.Dim)
+	r := newRequest(ctx, in)
 	if err := m.accept(r); err != nil {
 		return nil, err
 	}
-	m.enqueue(r)
+	r.out = &Embeddings{Dim: m.Dim, Data: make([]float32, len(in.Inputs)*m.Dim)}
+	if err := m.enqueue(r); err != nil {
+		<-m.abandon(r)
+		return nil, err
+	}
 	select {
 	case <-r.done:
 		switch {
@@ -47,8 +52,16 @@ func (m *Model) Embed(ctx context.Context, in Request) (*Embeddings, error) {
 }
 
 // enqueue puts the pictures of a request into the queue of the workers and its texts, tokenized, into that of
-// the lanes.
-func (m *Model) enqueue(r *request) {
+// the lanes. A text that makes the tokenizer panic fails its request, whose places are to be given free.
+func (m *Model) enqueue(r *request) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if _, bug := p.(runtime.Error); !bug {
+				panic(p)
+			}
+			err = Errorf(Internal, "reading the request failed: %v", p)
+		}
+	}()
 	n := 0
 	for i := range r.inputs {
 		if r.inputs[i].Tower == TextTower {
@@ -61,6 +74,7 @@ func (m *Model) enqueue(r *request) {
 	if n > 0 {
 		m.tokenize(r, n)
 	}
+	return nil
 }
 
 // tokenize queues the n texts of a request. When its caller goes away meanwhile it stops: Embed gives the places free.

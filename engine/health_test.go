@@ -137,6 +137,11 @@ func TestHang(t *testing.T) {
 			slots = append(slots, Slot{Lane: l, Rebuild: lane})
 		}
 		m := newSlots(t, Options{MaxBatch: 16, Watchdog: 5 * time.Second}, slots...)
+		for range 2 * knownBatches { // so that it is known what to expect
+			if _, err := m.Encode(t.Context(), distinct(8)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		inputs := distinct(30)
 		inputs[3].Text += string(rune(sick))
 		began := time.Now()

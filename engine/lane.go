@@ -53,6 +53,7 @@ type batch struct {
 	owner    atomic.Int32 // of what comes after the call: one of the constants below
 	watchdog *time.Timer
 	watched  time.Time // when the watchdog looks next; zero: it does not
+	overdue  time.Time // when the batch is given up; zero: it was in time so far
 }
 
 func (m *Model) newSlot(number int, s Slot) *slot {
@@ -139,6 +140,9 @@ func (m *Model) take(s *slot, b *batch) bool {
 			s.timer.Reset(s.until.Sub(now))
 		}
 		s.idle = true
+		if m.yields(s) {
+			m.kick() // it may have been woken for what another replica's lane can take now
+		}
 		for !s.woken && !s.due {
 			s.wake.Wait()
 		}

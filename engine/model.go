@@ -61,8 +61,8 @@ type Options struct {
 	MaxDelay       time.Duration
 	PreferredBatch int
 
-	// Watchdog is the least time after which a batch that does not end is given up, and its lane with it; 10 s. A batch that is
-	// expected to take long has 20 times that long.
+	// Watchdog is the least time after which a batch that does not end is given up, and its lane with it; 60 s. A batch that is
+	// expected to take long has 30 times that long, one of unknown cost 10 times the least.
 	Watchdog time.Duration
 
 	// OnHealth is called when what Health returns changes, from a goroutine of its own; nil: nobody asks.
@@ -86,7 +86,7 @@ func (o Options) withDefaults() Options {
 		o.Workers = 4
 	}
 	if o.Watchdog <= 0 {
-		o.Watchdog = 10 * time.Second
+		o.Watchdog = time.Minute
 	}
 	if o.PreferredBatch <= 0 || o.PreferredBatch > o.MaxBatch {
 		o.PreferredBatch = o.MaxBatch
@@ -231,9 +231,18 @@ func (m *Model) Close() {
 	m.work.Broadcast()
 	for _, s := range m.slots {
 		s.look()
+		s.timer.Stop()
 	}
 	m.mu.Unlock()
 	m.wg.Wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.retries { // of callers who have gone: all others are answered
+		for _, it := range r.items {
+			m.answer(it, Errorf(Unavailable, "the server is shutting down"))
+		}
+	}
+	m.retries = nil
 }
 
 // settle counts n items as answered. The lock is held.

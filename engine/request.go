@@ -27,10 +27,9 @@ type request struct {
 	first  share // the one that most requests need
 }
 
-func newRequest(ctx context.Context, in Request, dim int) *request {
+func newRequest(ctx context.Context, in Request) *request {
 	r := &request{ctx: ctx, inputs: in.Inputs, maxBatch: in.MaxBatch, priority: in.Priority.valid(), left: len(in.Inputs), done: make(chan struct{})}
 	r.deadline, _ = ctx.Deadline()
-	r.out = &Embeddings{Dim: dim, Data: make([]float32, len(in.Inputs)*dim)}
 	return r
 }
 

@@ -2,10 +2,10 @@ package engine
 
 import "time"
 
-// serves reports whether a lane of the slot may take from a queue. The lock is held.
-func (m *Model) serves(s *slot, q int) bool {
+// serves reports whether wide lanes, or narrow ones, may take from a queue. The lock is held.
+func (m *Model) serves(wide bool, q int) bool {
 	switch {
-	case s.Wide:
+	case wide:
 		return q == quickTexts
 	case q == quickTexts:
 		return m.lanesOf(quickTexts) == 0 // the wide lanes have failed
@@ -17,7 +17,7 @@ func (m *Model) serves(s *slot, q int) bool {
 func (m *Model) waiting(s *slot) int {
 	n := 0
 	for q := range m.ready {
-		if size := m.ready[q].size; size > 0 && m.serves(s, q) {
+		if size := m.ready[q].size; size > 0 && m.serves(s.Wide, q) {
 			n += size
 		}
 	}
@@ -35,14 +35,21 @@ func (m *Model) lanesOf(q int) int {
 	return n
 }
 
-// kick wakes idle lanes that have something to do: no more of them than there are items. The lock is held.
+// kick wakes idle lanes that have something to do: of each width no more than there are items for it. The lock is held.
 func (m *Model) kick() {
+	m.wakeLanes(true) // first: where the wide lane begins a batch, narrow ones wait for it
+	m.wakeLanes(false)
+}
+
+func (m *Model) wakeLanes(wide bool) {
 	left := len(m.retries)
 	for q := range m.ready {
-		left += m.ready[q].size
+		if m.serves(wide, q) {
+			left += m.ready[q].size
+		}
 	}
 	for _, s := range m.slots {
-		if s.woken {
+		if s.woken && s.Wide == wide { // it takes one of them at least
 			left--
 		}
 	}
@@ -50,7 +57,7 @@ func (m *Model) kick() {
 		if left <= 0 {
 			return
 		}
-		if s.idle && !s.woken && m.could(s) {
+		if s.Wide == wide && s.idle && !s.woken && m.could(s) {
 			s.woken = true
 			s.wake.Signal()
 			left--
@@ -96,12 +103,16 @@ func (m *Model) cut(s *slot, b *batch, now time.Time) bool {
 		}
 		s.want = 0
 	}
-	if n == 0 || m.yields(s) {
+	if n == 0 {
+		s.yieldedTo = 0
+		return false
+	}
+	if m.yields(s) {
 		return false
 	}
 	for i := range queues {
 		q := (m.last + 1 + i) % queues // queues take turns
-		if m.ready[q].size == 0 || !m.serves(s, q) {
+		if m.ready[q].size == 0 || !m.serves(s.Wide, q) {
 			continue
 		}
 		if ripe := m.ripe(q); now.Before(ripe) {
@@ -178,8 +189,12 @@ func (m *Model) shape(s *slot, b *batch) {
 // live drops the items that nobody waits for any more, and those that would come too late. The lock is held.
 func (m *Model) live(items []item, c *cost, now time.Time) []item {
 	kept := items[:0]
+	takes := time.Duration(0)
+	if c.known() {
+		takes = c.of(1) / 2 // an estimate, and the work is done otherwise in vain at most
+	}
 	for _, it := range items {
-		if err := it.req.ended(now, c.of(1)); err != nil {
+		if err := it.req.ended(now, takes); err != nil {
 			m.answer(it, err)
 			continue
 		}

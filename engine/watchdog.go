@@ -12,15 +12,19 @@ const (
 	givenUp              // to the watchdog, which has its items tried again
 )
 
-// watch has the watchdog look at a batch when its time is over. The timer is not stopped with the batch, but looks at
+// watch has the watchdog look at a batch when its time is nearly over. The timer is not stopped with the batch, but looks at
 // whatever runs when it fires: to set one costs a system call and wakes a thread, as much as a small batch. The lock is held.
 func (m *Model) watch(s *slot, b *batch) {
-	b.limit = m.patience(s, b)
-	if due := b.taken.Add(b.limit); b.watched.IsZero() || due.Before(b.watched) {
+	b.limit, b.overdue = m.patience(s, b), time.Time{}
+	if due := b.taken.Add(b.limit - b.limit/lastPart); b.watched.IsZero() || due.Before(b.watched) {
 		b.watched = due
-		b.watchdog.Reset(b.limit)
+		b.watchdog.Reset(due.Sub(b.taken))
 	}
 }
+
+// lastPart of a batch's time is counted from when the watchdog has looked at it: after a pause of the whole process (a frozen
+// container, a debugger) the time seems to be over, and the batch still gets this much.
+const lastPart = 5
 
 // look is the watchdog.
 func (m *Model) look(s *slot, b *batch) {
@@ -30,8 +34,14 @@ func (m *Model) look(s *slot, b *batch) {
 	if s.batch != b {
 		return // at rest: the next batch sets the timer
 	}
-	now := time.Now()
-	if due := b.taken.Add(b.limit); now.Before(due) {
+	now, due := time.Now(), b.overdue
+	if due.IsZero() {
+		if due = b.taken.Add(b.limit - b.limit/lastPart); !now.Before(due) {
+			due = now.Add(b.limit / lastPart)
+			b.overdue = due
+		}
+	}
+	if now.Before(due) {
 		b.watched = due
 		b.watchdog.Reset(due.Sub(now))
 		return
@@ -41,12 +51,20 @@ func (m *Model) look(s *slot, b *batch) {
 	}
 }
 
+// Factors of patience, which are generous since a lane that is replaced while it works costs more than a late answer.
+const (
+	patienceTimes   = 30 // what is expected: other programs may have most of the machine
+	patienceUnknown = 10 // Options.Watchdog, while nothing is expected: a large model on a slow machine
+)
+
 // patience returns after what time a batch is given up. The lock is held.
 func (m *Model) patience(s *slot, b *batch) time.Duration {
 	tower := towerOf(b.queue)
 	c := &m.costs[tower][s.width]
-	const times = 20 // other programs may have most of the machine
-	return max(m.opts.Watchdog, times*(c.of(work(tower, len(b.items), b.length))+c.fresh))
+	if !c.known() {
+		return patienceUnknown * m.opts.Watchdog
+	}
+	return max(m.opts.Watchdog, patienceTimes*(c.of(work(tower, len(b.items), b.length))+c.fresh))
 }
 
 // giveUp has the items of a batch that does not end tried elsewhere, and its lane replaced. The memory of the batch stays
