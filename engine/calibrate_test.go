@@ -119,7 +119,7 @@ func TestCalibrate(t *testing.T) {
 		// A model so slow that not every shape is reached starts in bounded time.
 		folder = t.TempDir()
 		began := time.Now()
-		m = seeded(priced(folder, &pricedLane{price: func(_ Tower, rows, _ int) time.Duration { return time.Duration(rows) * 2 * time.Second }}).calibrate())
+		seeded(priced(folder, &pricedLane{price: func(_ Tower, rows, _ int) time.Duration { return time.Duration(rows) * 2 * time.Second }}).calibrate())
 		if took := time.Since(began); took > 2*calibrateMost+2*time.Second || kept(folder) != 0 {
 			t.Errorf("calibrating a slow model took %v; %d files", took, kept(folder))
 		}
