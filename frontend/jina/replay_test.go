@@ -1,21 +1,33 @@
 package jina
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"clipd/engine"
 	"clipd/frontend/fetch"
@@ -82,7 +94,13 @@ type testServer struct {
 
 func startTest(t testing.TB, g GatewayOptions, model Embedder, name string, o Options, options ...grpc.ServerOption) *testServer {
 	t.Helper()
-	x, err := NewExecutor(ExecutorOptions{Name: name, Model: model, LogitScale: 100, Loader: fetch.Loader{}})
+	return startLoading(t, fetch.Loader{}, g, model, name, o, options...)
+}
+
+// startLoading is startTest with the uris of documents.
+func startLoading(t testing.TB, l fetch.Loader, g GatewayOptions, model Embedder, name string, o Options, options ...grpc.ServerOption) *testServer {
+	t.Helper()
+	x, err := NewExecutor(ExecutorOptions{Name: name, Model: model, LogitScale: 100, Loader: l})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,187 +127,525 @@ func (s *testServer) dial(t testing.TB, options ...grpc.DialOption) *grpc.Client
 	return conn
 }
 
-// differs names the captures whose recorded answer is a fault of the original, and what happens here instead.
-var differs = map[string]string{
-	"direct_call_duplicate_ids":       "the first of two documents with one id is encoded too",
-	"direct_call_docs_bytes":          "pickles are refused",
-	"direct_call_rank_model_suffix":   "/rank/<model> ranks",
-	"direct_call_mime":                "an empty text on /encode gets an embedding",
-	"direct_call_zero_length_message": "an empty message is an empty request",
-	"post_server_side_uri":            "http URIs are off",
-	"direct_garbage":                  "gRPC refuses what is no protobuf",
-	"direct_endpoint_discovery":       "answered",
-	"direct_reflection_list":          "reflection belongs to the server",
-	"direct_reflection_symbol":        "reflection belongs to the server",
-	"direct_reflection_v1":            "reflection belongs to the server",
-	"direct_health_empty":             "health belongs to the server",
-	"direct_health_jinarpc":           "health belongs to the server",
-	"direct_health_unknown":           "health belongs to the server",
-	"direct_info_status":              "values belong to a machine",
-	"direct_data_list":                "no answer is recorded",
-	"direct_unknown_service":          "no answer is recorded",
-	"direct_call_no_messages":         "no answer is recorded",
-	"dry_run":                         "another method",
-	"direct_dry_run":                  "another method",
-	"direct_stream_doc":               "another method",
+// captures are real exchanges of clip_client, and of clients made by hand, with the original.
+const captures = "../../testdata/captures"
+
+// exceptions are the captures that are not simply replayed and compared.
+var exceptions = map[string]struct {
+	// why is what makes the recorded answer another one: a fault of the original, or a decision here.
+	why string
+	// mend takes that out of the recorded answers, so that the rest is compared; nil: check looks at the outcome instead.
+	mend  func(answers []proto.Message)
+	check func(t *testing.T, c *recordedCall, got *outcome)
+	// loads: uris are refused unless the flow allows them; the capture is compared where it does.
+	loads bool
+}{
+	"post_server_side_uri": {why: "only data: is loaded unless the flow allows more", loads: true, check: refuses("127.0.0.1")},
+	"direct_call_duplicate_ids": {why: "the original leaves the first of two documents with one id alone; every document is embedded here",
+		mend: func(answers []proto.Message) {
+			docs := answers[0].(*pb.DataRequestProto).GetData().GetDocs().GetDocs()
+			docs[0].MimeType, docs[0].Embedding = docs[1].MimeType, proto.CloneOf(docs[1].Embedding)
+		}},
+	"direct_call_docs_bytes":        {why: "the original unpickles what anybody sends", check: refuses("docs_bytes")},
+	"direct_call_rank_model_suffix": {why: "the original does not rank with a model name: rank-model; ranking needs matches", check: refuses("matches")},
+	"direct_call_zero_length_message": {why: "the original ends the stream; no bytes are a request without anything in it",
+		check: func(t *testing.T, _ *recordedCall, got *outcome) {
+			if a, ok := only(t, got).(*pb.DataRequestProto); got.status.Code() != codes.OK || !ok || a.GetHeader().GetStatus() != nil || len(a.Routes) < 2 {
+				t.Errorf("%v %v", got.status, got.answers)
+			}
+		}},
+	"target_executor_other": {why: "the original never ends the route of an executor that it does not ask",
+		mend: func(answers []proto.Message) {
+			r := answers[0].(*pb.DataRequestProto).Routes
+			r[1].EndTime = r[0].EndTime
+		}},
+	"direct_stream_doc": {why: "the method is there only to be refused; the refusal has no route, and names the class of the executor",
+		mend: func(answers []proto.Message) {
+			a := answers[0].(*pb.SingleDocumentRequestProto)
+			a.Routes, a.Header.Status.Exception.Executor = nil, "CLIPEncoder"
+		}},
+	"direct_garbage": {why: "the original ends the stream with UNKNOWN and the words of a Python exception",
+		check: func(t *testing.T, _ *recordedCall, got *outcome) {
+			if got.status.Code() != codes.InvalidArgument || !strings.Contains(got.status.Message(), "jina.DataRequestProto") || len(got.answers) != 0 {
+				t.Errorf("%v %v", got.status, got.answers)
+			}
+		}},
+	"direct_endpoint_discovery": {why: "the original fails with UNKNOWN",
+		check: func(t *testing.T, _ *recordedCall, got *outcome) {
+			if e, ok := only(t, got).(*pb.EndpointsProto); got.status.Code() != codes.OK || !ok || !slices.Equal(e.Endpoints, []string{"/rank", "/default"}) {
+				t.Errorf("%v %v", got.status, got.answers)
+			}
+		}},
+	"direct_info_status": {why: "versions and environment are those of the machine",
+		check: func(t *testing.T, c *recordedCall, got *outcome) {
+			want, is := c.answers(t)[0].(*pb.JinaInfoProto)
+			if i, ok := only(t, got).(*pb.JinaInfoProto); got.status.Code() != codes.OK || !ok || !is || (len(i.Jina) == 0) != (len(want.Jina) == 0) {
+				t.Errorf("%v %v", got.status, got.answers)
+			}
+		}},
 }
 
-// TestReplay sends what clip_client and others sent to the original and compares the answers in all that a client can
-// see, apart from times and the values of embeddings and scores.
+// refuses makes the check that a request is answered, with an error that says a word.
+func refuses(word string) func(t *testing.T, c *recordedCall, got *outcome) {
+	return func(t *testing.T, c *recordedCall, got *outcome) {
+		a, _ := only(t, got).(*pb.DataRequestProto)
+		st, want := a.GetHeader().GetStatus(), c.answers(t)[0].(*pb.DataRequestProto)
+		if got.status.Code() != codes.OK || st.GetCode() != pb.StatusProto_ERROR || !strings.Contains(st.GetDescription(), word) ||
+			a.GetHeader().GetRequestId() != want.GetHeader().GetRequestId() || want.GetHeader().GetStatus() != nil {
+			t.Errorf("%v %v", got.status, a)
+		}
+	}
+}
+
+func only(t *testing.T, got *outcome) proto.Message {
+	t.Helper()
+	if len(got.answers) != 1 {
+		t.Fatalf("%d answers, want one; the call ended with %v", len(got.answers), got.status)
+	}
+	return got.answers[0]
+}
+
+// TestReplay sends what clip_client and others sent to the original and compares all that a client can see: how the call
+// ends, its metadata, the number of answers and, where it was asked for, their order, and the answers themselves apart
+// from times, ids that the server invents, words of errors, and the values of embeddings and scores. The calls of
+// health and reflection are replayed where those are served.
 func TestReplay(t *testing.T) {
-	root := "../../testdata/captures/grpc"
-	folders, err := os.ReadDir(root)
+	equal, mended, loaded, checked, elsewhere := 0, 0, 0, 0, 0
+	names := captureNames(t, "grpc")
+	assets := serveAssets(t)
+	for _, name := range names {
+		c := readCall(t, name)
+		if !strings.HasPrefix(c.Method, "/jina.") {
+			elsewhere++
+			continue
+		}
+		x, except := exceptions[name]
+		switch {
+		case x.loads:
+			loaded++
+		case x.mend != nil:
+			mended++
+		case except:
+			checked++
+		default:
+			equal++
+		}
+		t.Run(name, func(t *testing.T) {
+			got := c.replay(t, fetch.Loader{})
+			switch {
+			case x.check != nil:
+				x.check(t, c, got)
+			case x.mend != nil:
+				want := c.answers(t)
+				x.mend(want)
+				c.compare(t, got, want)
+			default:
+				c.compare(t, got, c.answers(t))
+			}
+			if x.loads || name == "direct_call_missing_uri" {
+				c.address = assets.address
+				c.compare(t, c.replay(t, *assets.loader), c.answers(t))
+			}
+		})
+	}
+	t.Logf("%d captures: %d equal, %d equal but for a fault of the original, %d equal when uris are allowed, %d with another outcome, %d elsewhere",
+		len(names), equal, mended, loaded, checked, elsewhere)
+	if elsewhere != 6 || mended+loaded+checked != len(exceptions) || equal+mended+loaded+checked+elsewhere != len(names) {
+		t.Error("some captures were forgotten")
+	}
+}
+
+// TestReplayRankWithModel shows that /rank/MODEL ranks as the original does for /rank alone.
+func TestReplayRankWithModel(t *testing.T) {
+	for _, name := range []string{"rank_image_query", "rank_text_query", "rank_two_queries"} {
+		t.Run(name, func(t *testing.T) {
+			c := readCall(t, name)
+			c.endpoint = "/rank/ViT-B-32"
+			c.compare(t, c.replay(t, fetch.Loader{}), c.answers(t))
+		})
+	}
+}
+
+// captureNames are the captures of a protocol; each has its folder and each folder its name.
+func captureNames(t *testing.T, protocol string) []string {
+	t.Helper()
+	var all map[string][]string
+	if data, err := os.ReadFile(filepath.Join(captures, "names.json")); err != nil {
+		t.Fatal(err)
+	} else if err := json.Unmarshal(data, &all); err != nil {
+		t.Fatal(err)
+	}
+	folders, err := os.ReadDir(filepath.Join(captures, protocol))
 	if err != nil {
 		t.Fatal(err)
 	}
-	replayed := 0
+	var found []string
 	for _, f := range folders {
-		if why := differs[f.Name()]; why != "" || !f.IsDir() {
+		found = append(found, f.Name())
+	}
+	if names := all[protocol]; len(names) == 0 || !slices.Equal(found, names) {
+		t.Fatalf("the folders of %s are %q, the names %q", protocol, found, names)
+	}
+	return all[protocol]
+}
+
+// recordedCall is a call of a capture.
+type recordedCall struct {
+	Method   string
+	Metadata [][2]string                   `json:"request metadata"`
+	Events   []struct{ From, File string } `json:"events (t in seconds)"`
+	Initial  [][2]string                   `json:"initial metadata"`
+	Trailing [][2]string                   `json:"trailing metadata"`
+	Status   codes.Code
+
+	name     string
+	address  string // of the pictures, instead of the one that was recorded
+	endpoint string // instead of the one that was recorded
+}
+
+func readCall(t *testing.T, name string) *recordedCall {
+	t.Helper()
+	var calls []*recordedCall
+	data, err := os.ReadFile(filepath.Join(captures, "grpc", name, "exchange.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &calls); err != nil || len(calls) != 1 {
+		t.Fatalf("%s: %d calls, %v", name, len(calls), err)
+	}
+	calls[0].name = name
+	return calls[0]
+}
+
+// files are the messages of one side, in order.
+func (c *recordedCall) files(t *testing.T, from string) [][]byte {
+	t.Helper()
+	var all [][]byte
+	for _, e := range c.Events {
+		if e.From != from || e.File == "" {
 			continue
 		}
-		replayed++
-		t.Run(f.Name(), func(t *testing.T) { replay(t, filepath.Join(root, f.Name())) })
-	}
-	if replayed < 40 {
-		t.Errorf("only %d captures were replayed", replayed)
-	}
-}
-
-func replay(t *testing.T, folder string) {
-	requests, answers := readMessages(t, folder, "client"), readMessages(t, folder, "server")
-	name := "clip_t"
-	if len(answers) > 0 && len(answers[0].Routes) > 1 {
-		name = answers[0].Routes[1].Executor
-	}
-	conn := dialTest(t, hashModel{}, name)
-	got := call(t, conn, method(t, folder), requests)
-	if len(got) != len(answers) {
-		t.Fatalf("%d answers, want %d", len(got), len(answers))
-	}
-	byID := make(map[string]*pb.DataRequestProto)
-	for _, a := range got {
-		byID[a.GetHeader().GetRequestId()] = a
-	}
-	for _, want := range answers {
-		g := byID[want.GetHeader().GetRequestId()]
-		if g == nil {
-			t.Fatalf("request %s was not answered", want.GetHeader().GetRequestId())
-		}
-		normalise(g)
-		normalise(want)
-		if !proto.Equal(g, want) {
-			t.Errorf("answer\n%v\nwant\n%v", g, want)
-		}
-	}
-}
-
-func readMessages(t *testing.T, folder, from string) []*pb.DataRequestProto {
-	t.Helper()
-	files, _ := filepath.Glob(filepath.Join(folder, "*-"+from+".bin"))
-	sort.Strings(files)
-	var messages []*pb.DataRequestProto
-	for _, f := range files {
-		data, err := os.ReadFile(f)
+		data, err := os.ReadFile(filepath.Join(captures, "grpc", c.name, e.File))
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := &pb.DataRequestProto{}
-		if err := proto.Unmarshal(data, m); err != nil {
-			t.Fatal(f, err)
+		if c.address != "" { // both have as many bytes, so that lengths stay right
+			data = bytes.ReplaceAll(data, []byte(recordedAddress), []byte(c.address))
 		}
-		messages = append(messages, m)
-	}
-	return messages
-}
-
-func method(t *testing.T, folder string) string {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join(folder, "exchange.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var calls []struct{ Method string }
-	if err := json.Unmarshal(data, &calls); err != nil || len(calls) == 0 {
-		t.Fatal(folder, err)
-	}
-	return calls[0].Method
-}
-
-func call(t *testing.T, conn *grpc.ClientConn, method string, requests []*pb.DataRequestProto) []*pb.DataRequestProto {
-	t.Helper()
-	var got []*pb.DataRequestProto
-	if method == "/jina.JinaSingleDataRequestRPC/process_single_data" {
-		for _, r := range requests {
-			a, err := pb.NewJinaSingleDataRequestRPCClient(conn).ProcessSingleData(t.Context(), r)
-			if err != nil {
+		if c.endpoint != "" {
+			m := &pb.DataRequestProto{}
+			if err := proto.Unmarshal(data, m); err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, a)
+			m.Header.ExecEndpoint = &c.endpoint
+			if data, err = proto.Marshal(m); err != nil {
+				t.Fatal(err)
+			}
 		}
-		return got
+		all = append(all, data)
 	}
-	if method != "/jina.JinaRPC/Call" {
-		t.Fatalf("capture of %s", method)
+	return all
+}
+
+func (c *recordedCall) answers(t *testing.T) []proto.Message {
+	t.Helper()
+	var all []proto.Message
+	for _, data := range c.files(t, "server") {
+		all = append(all, c.decode(t, data))
 	}
-	stream, err := pb.NewJinaRPCClient(conn).Call(t.Context())
+	return all
+}
+
+// decode reads an answer.
+func (c *recordedCall) decode(t *testing.T, data []byte) proto.Message {
+	t.Helper()
+	types := map[string]proto.Message{
+		"/jina.JinaRPC/Call": &pb.DataRequestProto{}, "/jina.JinaSingleDataRequestRPC/process_single_data": &pb.DataRequestProto{},
+		"/jina.JinaGatewayDryRunRPC/dry_run": &pb.StatusProto{}, "/jina.JinaInfoRPC/_status": &pb.JinaInfoProto{},
+		"/jina.JinaDiscoverEndpointsRPC/endpoint_discovery": &pb.EndpointsProto{},
+		"/jina.JinaSingleDocumentRequestRPC/stream_doc":     &pb.SingleDocumentRequestProto{},
+	}
+	m := types[c.Method]
+	if m == nil {
+		t.Fatalf("%s answered %q", c.Method, data)
+	}
+	if err := proto.Unmarshal(data, m); err != nil {
+		t.Fatalf("%s answered %q: %v", c.Method, data, err)
+	}
+	return m
+}
+
+// outcome is what a client gets of a call.
+type outcome struct {
+	answers           []proto.Message
+	initial, trailing metadata.MD
+	status            *status.Status
+}
+
+// bytesCodec sends and receives messages as they are on the wire.
+type bytesCodec struct{}
+
+func (bytesCodec) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
+func (bytesCodec) Unmarshal(data []byte, v any) (err error) {
+	message, coding := unmark(bytes.Clone(data)) // compressed answers come as they are in this process
+	if coding != nil {
+		message, err = coding.unpack(message, 1<<20, func(int64) error { return nil })
+	}
+	*v.(*[]byte) = message
+	return err
+}
+func (bytesCodec) Name() string { return "" }
+
+// encodings are how calls were compressed: exchange.json has messages as they are unpacked.
+var encodings = map[string]string{"compression_deflate": "deflate", "compression_gzip": "gzip"}
+
+// replay sends the recorded messages, byte by byte and with their metadata, to a server with the recorded executor.
+func (c *recordedCall) replay(t *testing.T, l fetch.Loader) *outcome {
+	t.Helper()
+	sent := &sentHeader{}
+	conn := startLoading(t, l, GatewayOptions{Version: "test"}, hashModel{}, c.executor(t), Options{Prefetch: 1000}).dial(t, grpc.WithStatsHandler(sent))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for _, pair := range c.Metadata {
+		if pair[0] != "user-agent" {
+			ctx = metadata.AppendToOutgoingContext(ctx, pair[0], pair[1])
+		}
+	}
+	options := []grpc.CallOption{grpc.ForceCodec(bytesCodec{})}
+	if e := encodings[c.name]; e != "" {
+		options = append(options, grpc.UseCompressor(e))
+	}
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, c.Method, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range requests {
-		if err := stream.Send(r); err != nil {
+	for _, message := range c.files(t, "client") {
+		if err := stream.SendMsg(&message); err != nil && err != io.EOF { // EOF: the call has ended
 			t.Fatal(err)
 		}
 	}
 	stream.CloseSend()
+	got := &outcome{}
 	for {
-		a, err := stream.Recv()
-		if err == io.EOF {
-			return got
+		var answer []byte
+		if err = stream.RecvMsg(&answer); err != nil {
+			break
 		}
-		if err != nil {
-			t.Fatal(err)
+		got.answers = append(got.answers, c.decode(t, answer))
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	got.status = status.Convert(err)
+	got.initial, _ = stream.Header()
+	got.trailing = stream.Trailer()
+	if e := sent.encoding(); e != encodings[c.name] {
+		t.Errorf("the call was compressed with %q", e)
+	}
+	return got
+}
+
+// executor is who answered.
+func (c *recordedCall) executor(t *testing.T) string {
+	for _, m := range c.answers(t) {
+		if a, ok := m.(*pb.DataRequestProto); ok && len(a.Routes) > 1 {
+			return a.Routes[1].Executor
 		}
-		got = append(got, a)
+	}
+	return "clip_t"
+}
+
+// sentHeader sees how a call was compressed on the wire.
+type sentHeader struct {
+	mu   sync.Mutex
+	with string
+}
+
+func (s *sentHeader) encoding() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.with
+}
+
+func (s *sentHeader) HandleRPC(_ context.Context, r stats.RPCStats) {
+	if h, ok := r.(*stats.OutHeader); ok {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.with = h.Compression
+	}
+}
+func (*sentHeader) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (*sentHeader) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (*sentHeader) HandleConn(context.Context, stats.ConnStats)                       {}
+
+// compare compares what a client sees.
+func (c *recordedCall) compare(t *testing.T, got *outcome, want []proto.Message) {
+	t.Helper()
+	if got.status.Code() != c.Status {
+		t.Errorf("the call ended with %v, want %v", got.status, c.Status)
+	}
+	delete(got.initial, "content-type")
+	delete(got.trailing, "content-type") // of an answer that has nothing but trailers
+	if len(got.initial) != len(c.Initial) || len(got.trailing) != len(c.Trailing) {
+		t.Errorf("metadata %v and %v, want %v and %v", got.initial, got.trailing, c.Initial, c.Trailing)
+	}
+	if len(got.answers) != len(want) {
+		t.Fatalf("%d answers, want %d; the call ended with %v", len(got.answers), len(want), got.status)
+	}
+	n := normaliser{ids: c.ids(t)}
+	inOrder := slices.ContainsFunc(c.Metadata, func(m [2]string) bool { return m[0] == "__results_in_order__" })
+	g, w := n.texts(t, got.answers, true), n.texts(t, want, false)
+	if !inOrder {
+		slices.Sort(g)
+		slices.Sort(w)
+	}
+	for i := range w {
+		if g[i] != w[i] {
+			t.Errorf("answer\n%s\nwant\n%s", g[i], w[i])
+		}
 	}
 }
 
-// normalise blanks what two servers may differ in.
-func normalise(m *pb.DataRequestProto) {
-	for _, r := range m.Routes {
-		r.StartTime, r.EndTime = nil, nil
-		normaliseStatus(r.Status)
+// ids are those that the client chose.
+func (c *recordedCall) ids(t *testing.T) map[string]bool {
+	ids := make(map[string]bool)
+	var collect func(docs []*pb.DocumentProto)
+	collect = func(docs []*pb.DocumentProto) {
+		for _, d := range docs {
+			ids[d.Id] = true
+			collect(d.Chunks)
+			collect(d.Matches)
+		}
 	}
-	normaliseStatus(m.GetHeader().GetStatus())
-	failed := m.GetHeader().GetStatus() != nil
-	normaliseDocs(m.GetData().GetDocs().GetDocs(), failed)
+	for _, data := range c.files(t, "client") {
+		var r pb.DataRequestProto
+		if proto.Unmarshal(data, &r) == nil {
+			collect(r.GetData().GetDocs().GetDocs())
+		}
+	}
+	return ids
 }
 
-// normaliseStatus keeps the code and that there are words; the words are each server's own.
-func normaliseStatus(s *pb.StatusProto) {
+// normaliser blanks what two servers may differ in.
+type normaliser struct{ ids map[string]bool }
+
+// texts are the messages as lines; ours have things in them that the recorded ones cannot have.
+func (n normaliser) texts(t *testing.T, messages []proto.Message, ours bool) []string {
+	t.Helper()
+	var all []string
+	for _, m := range messages {
+		switch m := m.(type) {
+		case *pb.DataRequestProto:
+			n.status(t, m.GetHeader().GetStatus())
+			n.routes(t, m.Routes)
+			n.docs(t, m.GetData().GetDocs().GetDocs(), m.GetHeader().GetStatus() != nil, ours)
+		case *pb.SingleDocumentRequestProto:
+			n.status(t, m.GetHeader().GetStatus())
+			n.routes(t, m.Routes)
+		}
+		all = append(all, text(m))
+	}
+	return all
+}
+
+// text is a message in one spelling: that of prototext differs from run to run on purpose.
+func text(m proto.Message) string {
+	s := prototext.MarshalOptions{Multiline: true, Indent: " "}.Format(m)
+	for strings.Contains(s, ":  ") {
+		s = strings.ReplaceAll(s, ":  ", ": ")
+	}
+	return s
+}
+
+// status keeps the code, who failed, and that there are words, in the form that jina has for them.
+func (n normaliser) status(t *testing.T, s *pb.StatusProto) {
+	t.Helper()
 	if s == nil {
 		return
 	}
-	if s.Description != "" {
+	if e := s.Exception; e != nil {
+		if e.Name == "" || len(e.Args) == 0 || len(e.Stacks) == 0 || !strings.HasPrefix(s.Description, e.Name+"(") || !strings.HasSuffix(s.Description, ")") {
+			t.Errorf("the error is no NAME('words') with its parts: %v", s)
+		}
 		s.Description = "words"
-	}
-	if s.Exception != nil {
-		s.Exception = &pb.StatusProto_ExceptionProto{Executor: s.Exception.Executor}
+		s.Exception = &pb.StatusProto_ExceptionProto{Executor: e.Executor}
 	}
 }
 
-func normaliseDocs(docs []*pb.DocumentProto, failed bool) {
-	for _, d := range docs {
-		if len(d.Id) == 32 {
-			d.Id = "id"
+// routes keeps which times there are.
+func (n normaliser) routes(t *testing.T, routes []*pb.RouteProto) {
+	t.Helper()
+	for _, r := range routes {
+		if r.StartTime != nil && r.EndTime != nil && r.EndTime.AsTime().Before(r.StartTime.AsTime()) {
+			t.Errorf("route %s ends before it begins", r.Executor)
 		}
-		if e := d.Embedding; e != nil && !failed {
-			e.GetDense().Buffer = e.GetDense().Buffer[:0]
+		for _, at := range []**timestamppb.Timestamp{&r.StartTime, &r.EndTime} {
+			if *at != nil {
+				*at = &timestamppb.Timestamp{Seconds: 1}
+			}
+		}
+		n.status(t, r.Status)
+	}
+}
+
+func (n normaliser) docs(t *testing.T, docs []*pb.DocumentProto, failed, ours bool) {
+	t.Helper()
+	for _, d := range docs {
+		if !n.ids[d.Id] {
+			if len(d.Id) != 32 || strings.Trim(d.Id, "0123456789abcdef") != "" {
+				t.Errorf("an invented id is %q", d.Id)
+			}
+			d.Id = "invented"
+		}
+		if e := d.Embedding.GetDense(); e != nil && !failed {
+			e.Buffer = fmt.Append(nil, len(e.Buffer), " bytes")
+		}
+		if ours && !slices.IsSortedFunc(d.Matches, func(a, b *pb.DocumentProto) int {
+			return -compareScores(a.Scores["clip_score"], b.Scores["clip_score"])
+		}) {
+			t.Errorf("the matches of %s are not sorted", d.Id)
 		}
 		for _, s := range d.Scores {
-			s.Value = 0
+			s.Value = 1
 		}
-		normaliseDocs(d.Chunks, failed)
-		normaliseDocs(d.Matches, failed)
-		slices.SortFunc(d.Matches, func(a, b *pb.DocumentProto) int { return strings.Compare(a.String(), b.String()) })
+		n.docs(t, d.Chunks, failed, ours)
+		n.docs(t, d.Matches, failed, ours)
+		slices.SortFunc(d.Matches, func(a, b *pb.DocumentProto) int { return strings.Compare(text(a), text(b)) })
 	}
+}
+
+func compareScores(a, b *pb.NamedScoreProto) int {
+	switch x, y := a.GetValue(), b.GetValue(); {
+	case x < y:
+		return -1
+	case x > y:
+		return 1
+	}
+	return 0
+}
+
+// recordedAddress is where the pictures of captures were served.
+const recordedAddress = "127.0.0.1:51140"
+
+// assets are the pictures of captures, served again, and a loader that may load them.
+type assets struct {
+	address string
+	loader  *fetch.Loader
+}
+
+func serveAssets(t *testing.T) assets {
+	t.Helper()
+	s := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(captures, "assets"))))
+	t.Cleanup(s.Close)
+	a := assets{address: s.Listener.Addr().String()}
+	if len(a.address) != len(recordedAddress) {
+		t.Fatalf("the pictures are served at %s, which is not as long as %s", a.address, recordedAddress)
+	}
+	var err error
+	a.loader, err = fetch.New(fetch.Options{HTTP: true, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Folder: filepath.Join(captures, "assets")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.loader.Close() })
+	return a
 }
