@@ -93,13 +93,13 @@ func runtimeOf(x flows.Executor) string {
 }
 
 // executors makes what answers requests with the models.
-func (m models) executors(f *flows.Flow, loader jina.Loader, bytes *limit.Bytes) ([]*jina.Executor, error) {
+func (m models) executors(f *flows.Flow, loader jina.Loader, bytes *limit.Bytes, log zerolog.Logger) ([]*jina.Executor, error) {
 	all := make([]*jina.Executor, len(m))
 	for i, l := range m {
 		x := f.Executors[i]
 		made, err := jina.NewExecutor(jina.ExecutorOptions{
 			Name: x.Name, ModelName: l.Name, Model: l.Model, LogitScale: l.LogitScale, AccessPaths: x.AccessPaths, Loader: loader,
-			Bytes: bytes, MaxLoaded: f.Gateway.Limits.MaxMessageBytes,
+			Bytes: bytes, MaxLoaded: f.Gateway.Limits.MaxMessageBytes, Log: log,
 		})
 		if err != nil {
 			return nil, x.Errorf("access_paths", "executor %s: %v", x.Name, fault.Of(err))

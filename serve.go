@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -45,6 +46,7 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 	defer loader.Close()
 
 	// The ports are opened before the models are loaded: one that is taken should not cost the wait.
+	boundHeap()
 	bytes := limit.NewBytes(flow.Gateway.Limits.MaxInflightBytes)
 	gateway := jina.NewGateway(jina.GatewayOptions{
 		Version: version, Timeout: flow.Gateway.TimeoutSend, MaxDocuments: flow.Gateway.Limits.MaxDocuments,
@@ -62,7 +64,7 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 		}
 		return err
 	}
-	executors, err := loaded.executors(flow, loader, bytes)
+	executors, err := loaded.executors(flow, loader, bytes, log)
 	if err == nil {
 		err = gateway.SetExecutors(executors...)
 	}
@@ -98,6 +100,16 @@ func run(ctx context.Context, server *frontend.Server, loaded models, log zerolo
 	loaded.Close()
 	log.Info().Msg("bye")
 	return nil
+}
+
+// boundHeap makes the garbage collector work harder before Go's heap fills the machine: by itself it lets the heap grow to
+// twice of what lives, and requests in progress alone may be a quarter of the memory. The models' memory is not Go's, so a
+// part is left to them. The environment variable GOMEMLIMIT goes before.
+func boundHeap() {
+	const part = 0.6
+	if memory := limit.Memory(); memory > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(part * float64(memory)))
+	}
 }
 
 func readFlow(name string, fromStdin bool) (*flows.Flow, error) {

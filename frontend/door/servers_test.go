@@ -73,7 +73,11 @@ var echo = grpc.ServiceDesc{ServiceName: "test.Echo", HandlerType: (*any)(nil), 
 
 // describe tells the security of a connection as the handler sees it.
 func describe(a credentials.AuthInfo) string {
-	info, ok := a.(credentials.TLSInfo)
+	p, ok := a.(Peer)
+	if !ok {
+		return "nobody"
+	}
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
 	if !ok {
 		return a.AuthType()
 	}

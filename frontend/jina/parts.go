@@ -39,6 +39,9 @@ func (p *parts) Get(length int) *[]byte { return p.pool.Get(length) }
 
 // Put takes a part back.
 func (p *parts) Put(part *[]byte) {
+	if p.hold != nil {
+		p.hold.progress.Add(1)
+	}
 	if p.written != nil {
 		p.written(len(*part))
 	}

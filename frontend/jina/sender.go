@@ -46,6 +46,7 @@ func (s *sender) send(m proto.Message) error {
 	if err != nil {
 		return err
 	}
+	hold.watch(s.timeout, cutter(s.stream.Context()))
 	err = s.stream.SendMsg(&reply{m, func(bytes int) { s.written.Add(int64(bytes)) }, hold})
 	if err != nil {
 		hold.end()

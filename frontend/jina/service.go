@@ -16,6 +16,7 @@ import (
 
 	"clipd/engine"
 	"clipd/frontend/auth"
+	"clipd/frontend/fault"
 	"clipd/frontend/jina/pb"
 	"clipd/frontend/limit"
 )
@@ -69,7 +70,9 @@ func (s *Service) single(ctx context.Context, message *frame) (any, error) {
 		return nil, refuse(ctx, err)
 	}
 	c := &Call{Caller: caller(ctx, key), Request: req, Arrived: arrived}
-	if err != nil {
+	if err != nil && fault.Of(err).Code == fault.TooLarge {
+		return nil, refuse(ctx, err) // on a stream the answer says it, so that the other requests go on
+	} else if err != nil {
 		finish(c, "gateway", time.Now(), engine.Times{}, err)
 	} else if err := s.gateway.Handle(ctx, c); err != nil {
 		return nil, refuse(ctx, err)
@@ -78,6 +81,7 @@ func (s *Service) single(ctx context.Context, message *frame) (any, error) {
 	if err != nil {
 		return nil, refuse(ctx, err)
 	}
+	hold.watch(s.options.WriteTimeout, cutter(ctx))
 	return &reply{message: c.Request, hold: hold}, nil
 }
 
