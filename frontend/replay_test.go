@@ -70,6 +70,7 @@ func TestReplayHealthAndReflection(t *testing.T) {
 			}
 		})
 	}
+	t.Logf("%d captures: %d agree, reflection v1 is refused by the original and served here", len(replayed), len(replayed)-1)
 	if !slices.Equal(replayed, standard) {
 		t.Errorf("replayed were %q, want %q", replayed, standard)
 	}
