@@ -8,9 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"clipd/frontend/certs/certstest"
 )
@@ -262,5 +265,30 @@ func TestOpenRefusesNonsense(t *testing.T) {
 	}
 	if _, err := s.GRPC().Accept(); err != net.ErrClosed {
 		t.Errorf("Accept of a closed door: %v", err)
+	}
+}
+
+// TestCut shows that a handler can end the connection of its caller, and that it is counted once.
+func TestCut(t *testing.T) {
+	defer noLeak(t)()
+	for _, secure := range []bool{false, true} {
+		o, credential := Options{GRPC: true}, insecure.NewCredentials()
+		if secure {
+			var client *tls.Config
+			o.TLS, client = serverTLS(t)
+			credential = credentials.NewTLS(client)
+		}
+		s := serve(t, o)
+		conn, err := grpc.NewClient("passthrough:"+s.port(), grpc.WithTransportCredentials(credential))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = conn.Invoke(t.Context(), "/test.Echo/Echo", wrapperspb.Bytes([]byte("cut")), &wrapperspb.BytesValue{})
+		if status.Code(err) != codes.Unavailable {
+			t.Errorf("secure %v: %v", secure, err)
+		}
+		conn.Close()
+		eventually(t, "the connection is counted still", func() bool { return s.o.Connections.Open() == 0 })
+		s.stop()
 	}
 }

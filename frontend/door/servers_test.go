@@ -48,6 +48,10 @@ var echo = grpc.ServiceDesc{ServiceName: "test.Echo", HandlerType: (*any)(nil), 
 			p, _ := peer.FromContext(ctx)
 			in.Value = []byte(describe(p.AuthInfo))
 		}
+		if string(in.Value) == "cut" {
+			p, _ := peer.FromContext(ctx)
+			p.AuthInfo.(Peer).Cut()
+		}
 		return in, nil
 	},
 }}, Streams: []grpc.StreamDesc{
