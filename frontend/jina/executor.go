@@ -2,6 +2,7 @@ package jina
 
 import (
 	"context"
+	"errors"
 	"os"
 	"reflect"
 	"runtime/debug"
@@ -73,8 +74,8 @@ func NewExecutor(o ExecutorOptions) (*Executor, error) {
 func (x *Executor) Name() string { return x.name }
 
 // handle answers a call, in place: documents get embeddings or scores. A failed request keeps its documents as they
-// came. What it returns, Gateway.Handle returns.
-func (x *Executor) handle(ctx context.Context, c *Call, began time.Time) error {
+// came. late is what a passed deadline is called when it is not the caller's own. What it returns, Gateway.Handle returns.
+func (x *Executor) handle(ctx context.Context, c *Call, began time.Time, late *fault.Error) error {
 	times, err := x.answer(ctx, c.Request)
 	var out *fault.Error
 	if err != nil {
@@ -82,9 +83,9 @@ func (x *Executor) handle(ctx context.Context, c *Call, began time.Time) error {
 		case fault.Overloaded, fault.Unavailable:
 			out = f
 		case fault.Deadline:
-			// The flow's timeout tells its own cause; for a caller who has gone it is all the same.
-			if cause, ours := context.Cause(ctx).(*fault.Error); ours {
-				f, err = cause, cause
+			// The engine may refuse what could not be in time; for a caller who has gone it is all the same.
+			if late != nil && !errors.Is(ctx.Err(), context.Canceled) {
+				f, err = late, late
 			}
 			out = f
 		}

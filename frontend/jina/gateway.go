@@ -124,12 +124,16 @@ func (g *Gateway) Handle(ctx context.Context, c *Call) error {
 		}
 		return nil
 	}
+	var late *fault.Error // what it is when the deadline is the flow's
 	if d := g.options.Timeout; d > 0 {
-		bounded, cancel := context.WithTimeoutCause(ctx, d, fault.New(fault.Deadline, "executor %s did not answer within %v (timeout_send)", x.name, d))
+		if theirs, has := ctx.Deadline(); !has || time.Until(theirs) > d {
+			late = fault.New(fault.Deadline, "executor %s did not answer within %v (timeout_send)", x.name, d)
+		}
+		bounded, cancel := context.WithTimeout(ctx, d)
 		defer cancel()
 		ctx = bounded
 	}
-	return x.handle(ctx, c, began)
+	return x.handle(ctx, c, began, late)
 }
 
 // choose finds the executor of a call and checks what may be checked before it works.

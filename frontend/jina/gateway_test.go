@@ -254,3 +254,22 @@ func TestHealth(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRefusedForTheTimeoutOfTheFlow shows that the flow's timeout is named, too, when the engine does not even begin.
+func TestRefusedForTheTimeoutOfTheFlow(t *testing.T) {
+	g := newTestGateway(t, GatewayOptions{Timeout: time.Hour}, ExecutorOptions{Name: "clip", Model: scriptModel(
+		func(context.Context, engine.Request) (*engine.Embeddings, error) {
+			return nil, &engine.Error{Kind: engine.Deadline, Message: "it would be late", Err: context.DeadlineExceeded}
+		})})
+	check := func(ctx context.Context, want string) {
+		t.Helper()
+		err := g.Handle(ctx, &Call{Request: textRequest("x"), Arrived: time.Now()})
+		if err == nil || fault.Of(err).Code != fault.Deadline || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	check(t.Context(), "timeout_send")
+	own, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	check(own, "it would be late")
+}
