@@ -41,6 +41,19 @@ func (k *Key) MayUse(model string) error {
 	return fault.New(fault.Forbidden, "the key %q may not use the model %q; it may use %s", k.name, shorten(model), strings.Join(models, ", "))
 }
 
+// MayUseAny returns nil when the key may use one of the models, or the refusal of the last. An empty name is none.
+func (k *Key) MayUseAny(models ...string) (err error) {
+	for _, model := range models {
+		if model == "" {
+			continue
+		}
+		if err = k.MayUse(model); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 // Begin takes a place for a request of so many documents now; end gives it back. When a limit of the key leaves no
 // place, or requests wait for one already, that is a fault.Overloaded whose RetryAfter is the time until the rates let
 // this request in, or a second where another request has to end first.

@@ -28,21 +28,7 @@ func firstOf(ctx context.Context, names ...string) string {
 
 // caller is what the gateway is told of the sender of a call.
 func caller(ctx context.Context, key *auth.Key) Caller {
-	c := Caller{Model: strings.TrimSpace(firstOf(ctx, "clip-model"))}
-	if key != nil {
-		c.MayUse = func(names ...string) (err error) {
-			for _, name := range names {
-				if name == "" {
-					continue
-				}
-				if err = key.MayUse(name); err == nil {
-					return nil
-				}
-			}
-			return err
-		}
-	}
-	return c
+	return Caller{Model: strings.TrimSpace(firstOf(ctx, "clip-model")), MayUse: key.MayUseAny}
 }
 
 // openMethods need no key: probes have none.

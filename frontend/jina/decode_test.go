@@ -38,7 +38,7 @@ func sameAsProto(t *testing.T, data []byte) bool {
 	if err != nil {
 		return false
 	}
-	if n := countDocuments(got.GetData().GetDocs().GetDocs()); n > w.documents {
+	if n := CountDocuments(got.GetData().GetDocs().GetDocs()); n > w.documents {
 		t.Fatalf("%x: %d documents were weighed, %d came", data, w.documents, n)
 	}
 	if !proto.Equal(got, want) {

@@ -143,7 +143,7 @@ func (g *Gateway) choose(c *Call) (*Executor, error) {
 		return nil, g.Loaded()
 	}
 	if most := g.options.MaxDocuments; most > 0 {
-		if n := countDocuments(c.Request.GetData().GetDocs().GetDocs()); n > most {
+		if n := CountDocuments(c.Request.GetData().GetDocs().GetDocs()); n > most {
 			return nil, TooManyDocuments(n, most)
 		}
 	}
@@ -164,11 +164,11 @@ func TooManyDocuments(n, most int) error {
 	return fault.New(fault.TooLarge, "the request has %d documents, chunks and matches included; at most %d are allowed (max_documents)", n, most)
 }
 
-// countDocuments counts documents with all that lie below them.
-func countDocuments(docs []*pb.DocumentProto) int {
+// CountDocuments counts documents with all that lie below them.
+func CountDocuments(docs []*pb.DocumentProto) int {
 	n := len(docs)
 	for _, d := range docs {
-		n += countDocuments(d.Chunks) + countDocuments(d.Matches)
+		n += CountDocuments(d.Chunks) + CountDocuments(d.Matches)
 	}
 	return n
 }

@@ -51,7 +51,7 @@ func (x *exchange) post() {
 // run has the gateway answer the request, in place, while the connection is watched.
 func (x *exchange) run(req *pb.DataRequestProto, arrived time.Time) error {
 	if x.key != nil {
-		end, err := x.key.Begin(countDocuments(req.GetData().GetDocs().GetDocs()))
+		end, err := x.key.Begin(jina.CountDocuments(req.GetData().GetDocs().GetDocs()))
 		if err != nil {
 			return err
 		}
@@ -64,29 +64,8 @@ func (x *exchange) run(req *pb.DataRequestProto, arrived time.Time) error {
 	}
 	c := &jina.Call{Request: req, Arrived: arrived}
 	c.Model = string(bytes.TrimSpace(x.ctx.Request.Header.Peek(modelHeader)))
-	if x.key != nil {
-		c.MayUse = x.mayUse
-	}
+	c.MayUse = x.key.MayUseAny
 	return x.s.o.Gateway.Handle(ctx, c)
-}
-
-// mayUse returns nil when the caller's key may use the executor of one of the names.
-func (x *exchange) mayUse(names ...string) (err error) {
-	for _, name := range names {
-		if err = x.key.MayUse(name); err == nil {
-			return nil
-		}
-	}
-	return err
-}
-
-// countDocuments counts documents with all that lie below them.
-func countDocuments(docs []*pb.DocumentProto) int {
-	n := len(docs)
-	for _, d := range docs {
-		n += countDocuments(d.Chunks) + countDocuments(d.Matches)
-	}
-	return n
 }
 
 // embeddingFormat reads the query's encoding_format.

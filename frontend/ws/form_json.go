@@ -3,6 +3,7 @@ package ws
 import (
 	"github.com/gobwas/ws"
 
+	"clipd/frontend/jina"
 	"clipd/frontend/jina/jinajson"
 	"clipd/frontend/jina/pb"
 )
@@ -34,13 +35,5 @@ func decodeJSON(body []byte, o *Options) (request, error) {
 		return request{memory: taken}, err
 	}
 	jinajson.Complete(r.Proto.GetData().GetDocs().GetDocs())
-	return request{proto: r.Proto, documents: countDocuments(r.Proto.GetData().GetDocs().GetDocs()), memory: taken, base64: r.Base64}, nil
-}
-
-func countDocuments(docs []*pb.DocumentProto) int {
-	n := len(docs)
-	for _, d := range docs {
-		n += countDocuments(d.Chunks) + countDocuments(d.Matches)
-	}
-	return n
+	return request{proto: r.Proto, documents: jina.CountDocuments(r.Proto.GetData().GetDocs().GetDocs()), memory: taken, base64: r.Base64}, nil
 }

@@ -64,7 +64,7 @@ func (t task) run() {
 	defer c.recover()
 	done, err := c.key.Wait(c.ctx, t.request.documents)
 	if err == nil {
-		call := &jina.Call{Caller: jina.Caller{Model: c.model, MayUse: c.mayUse()}, Request: t.request.proto, Arrived: t.arrived}
+		call := &jina.Call{Caller: jina.Caller{Model: c.model, MayUse: c.key.MayUseAny}, Request: t.request.proto, Arrived: t.arrived}
 		err = c.door.options.Gateway.Handle(c.ctx, call)
 		done()
 	}
@@ -120,21 +120,6 @@ func (t *task) end() {
 		<-c.slots
 	}
 	c.answered()
-}
-
-// mayUse is what the key allows, for the gateway; nil without a key.
-func (c *conn) mayUse() func(names ...string) error {
-	if c.key == nil {
-		return nil
-	}
-	return func(names ...string) (err error) {
-		for _, name := range names {
-			if err = c.key.MayUse(name); err == nil {
-				return nil
-			}
-		}
-		return err
-	}
 }
 
 // failed is the answer to a request that could not be read whole.
