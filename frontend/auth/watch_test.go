@@ -283,6 +283,7 @@ func TestReloadUnderLoad(t *testing.T) {
 				}
 			})
 		}
+		time.Sleep(lookEvery / 2) // between two looks, so that each change has one of its own
 		for i := range 9 {
 			time.Sleep(lookEvery)
 			write(t, file+".new", stays+fmt.Sprintf(" concurrent=%d models=m%d", 100+i, i), other)
