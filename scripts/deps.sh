@@ -120,6 +120,47 @@ require_wheels() {
   [[ $found -eq 1 ]] || die "no native parts are pinned for the processor $processor: x86_64 and aarch64 are known (scripts/deps/native.txt)"
 }
 
+# fetch_cuda hash-of-the-lines: build/deps/cuda is the tree that nvcc expects: bin, include, lib, nvvm.
+fetch_cuda() {
+  local new=$deps/.new-cuda log=$deps/pip.log start=$SECONDS kind name version machine platform hash platforms=()
+  rm -rf "$new" && mkdir -p "$new/download"
+  while read -r kind name version machine platform hash; do
+    printf '%s==%s --hash=sha256:%s\n' "$name" "$version" "$hash" >>"$new/requirements.txt"
+    platforms+=(--platform "$platform")
+  done < <(grep -E "^cuda +[^ ]+ +[^ ]+ +$processor " "$table")
+  say "fetching the CUDA compiler (some 110 MB)"
+  python3 -m pip download --no-deps --require-hashes --only-binary :all: --disable-pip-version-check "${platforms[@]}" \
+    -r "$new/requirements.txt" -d "$new/download" >"$log" 2>&1 ||
+    die "cannot download the CUDA compiler with pip: $(grep -m1 'ERROR' "$log" || tail -1 "$log")"
+  local wheel
+  for wheel in "$new"/download/*.whl; do
+    unzip -q -o -DD "$wheel" -d "$new/wheel"
+  done
+  mv "$new"/wheel/nvidia/cu13/* "$new"
+  mkdir "$new/licenses"
+  for wheel in "$new"/wheel/*.dist-info; do
+    mv "$wheel/licenses" "$new/licenses/$(basename "${wheel%.dist-info}")"
+  done
+  chmod -R a+rX "$new" && chmod a+x "$new"/bin/* "$new"/nvvm/bin/*
+  rm -rf "$new/download" "$new/wheel" "$new/requirements.txt" "$deps/cuda"
+  printf '%s\n' "$1" >"$new/.stamp"
+  mv "$new" "$deps/cuda"
+  say "the CUDA compiler is in $deps/cuda ($(du -sh "$deps/cuda" | cut -f1), $((SECONDS - start)) s)"
+}
+
+# Without it everything but the runtime "cuda" is built. CLIPD_WITHOUT_CUDA=1 saves the download.
+offer_cuda() {
+  local stamp status
+  [[ ${CLIPD_WITHOUT_CUDA:-} != 1 ]] || return 0
+  stamp="$(grep '^cuda ' "$table" | sha256sum | cut -c1-16) $processor $recipe"
+  [[ $(cat "$deps/cuda/.stamp" 2>/dev/null) != "$stamp" ]] || return 0
+  set +e # a subshell in a condition would ignore its own errors
+  (set -e && fetch_cuda "$stamp")
+  status=$?
+  set -e
+  [[ $status -eq 0 ]] || say 'going on without the CUDA compiler: the runtime "cuda" is built only where a CUDA toolkit is installed'
+}
+
 require_headers() {
   local kind module version file hash folder source
   while read -r kind module version file hash folder; do
@@ -143,3 +184,4 @@ flock 9
 require_system
 require_wheels
 require_headers
+offer_cuda
