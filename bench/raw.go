@@ -39,7 +39,7 @@ type RawResult struct {
 	Lanes       int     `json:"lanes"`   // that worked
 	Threads     int     `json:"threads"` // of each
 	Round       int     `json:"round,omitempty"`
-	Tokens      float64 `json:"tokens,omitempty"` // text: in a row on average, padding counts
+	Tokens      float64 `json:"tokens,omitempty"` // text: of an item on average, padding counts
 	Seconds     float64 `json:"seconds"`
 	ItemsPerSec float64 `json:"items_per_second"`
 	Latency     Latency `json:"latency_ms"` // of one batch on one lane

@@ -40,13 +40,7 @@ func (r Raw) prepare(m *engine.Opened, result *RawResult) (func() runBatch, erro
 	return nil, fmt.Errorf("kind %q is not text, image or picture", r.Kind)
 }
 
-// textBatch is ids of shape [batch, length].
-type textBatch struct {
-	ids    []int32
-	length int
-}
-
-// prepareTexts cuts the texts into batches, each padded to its longest.
+// prepareTexts cuts the texts into batches: packed for a model that takes them so, else each padded to its longest.
 func (r Raw) prepareTexts(m *engine.Opened, result *RawResult) (func() runBatch, error) {
 	texts, err := r.texts(max(rawTexts, 2*r.Batch))
 	if err != nil {
@@ -63,33 +57,21 @@ func (r Raw) prepareTexts(m *engine.Opened, result *RawResult) (func() runBatch,
 		middle := min(len(rows)/2, len(rows)-r.Batch)
 		rows = rows[middle : middle+r.Batch]
 	}
-	batches := make([]textBatch, len(rows)/r.Batch)
-	total := 0
+	batches := make([]engine.TextBatch, len(rows)/r.Batch)
+	total, most := 0, 0
 	for i := range batches {
-		batches[i] = pad(rows[i*r.Batch:(i+1)*r.Batch], m.Checkpoint.PadID)
-		total += batches[i].length
+		batches[i] = engine.LayOut(rows[i*r.Batch:(i+1)*r.Batch], m.Session[engine.TextTower].Packs, m.Checkpoint.PadID)
+		total += len(batches[i].IDs)
+		most = max(most, batches[i].Rows)
 	}
-	result.Tokens = float64(total) / float64(len(batches))
-	run := func(l engine.Lane, n int, out []float32) error {
-		b := &batches[n%len(batches)]
-		return l.RunTexts(b.ids, r.Batch, b.length, out)
-	}
-	return func() runBatch { return run }, nil
-}
-
-func pad(rows [][]int32, with int32) textBatch {
-	b := textBatch{}
-	for _, row := range rows {
-		b.length = max(b.length, len(row))
-	}
-	b.ids = make([]int32, len(rows)*b.length)
-	for i, row := range rows {
-		to := b.ids[i*b.length : (i+1)*b.length]
-		for j := copy(to, row); j < len(to); j++ {
-			to[j] = with
+	result.Tokens = float64(total) / float64(len(batches)*r.Batch)
+	return func() runBatch {
+		spare := make([]float32, most*m.Checkpoint.Dim) // a packed batch may have more rows than texts
+		return func(l engine.Lane, n int, _ []float32) error {
+			b := batches[n%len(batches)]
+			return l.RunTexts(b, spare[:b.Rows*m.Checkpoint.Dim])
 		}
-	}
-	return b
+	}, nil
 }
 
 // preparePictures has each lane decode its pictures itself, on as many threads as it computes with, so that the machine

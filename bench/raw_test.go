@@ -21,12 +21,13 @@ type scriptedLane struct {
 	err    error
 }
 
-func (l *scriptedLane) RunTexts(ids []int32, rows, length int, out []float32) error {
-	if len(ids) != rows*length || len(out) != rows*4 {
-		l.t.Errorf("%d ids and %d values for %d rows of %d", len(ids), len(out), rows, length)
+func (l *scriptedLane) RunTexts(b engine.TextBatch, out []float32) error {
+	rows, length := b.Rows, b.Length
+	if len(b.IDs) != rows*length || len(out) != rows*4 {
+		l.t.Errorf("%d ids and %d values for %d rows of %d", len(b.IDs), len(out), rows, length)
 	}
 	for r := range rows {
-		if ids[r*length] != 49406 {
+		if b.IDs[r*length] != 49406 {
 			l.t.Errorf("row %d does not begin with the start token", r)
 		}
 	}

@@ -41,7 +41,7 @@ var (
 const calibrateMost = 3 * time.Second
 
 // calibrationVersion changes with what is measured and how, so that what older programs left is not trusted.
-const calibrationVersion = "2"
+const calibrationVersion = "3"
 
 // calibrate measures the costs, or reads what an earlier start measured. A lane that fails here is found out by the self-check
 // or by its first batches.
@@ -91,7 +91,8 @@ func (l *Opened) measure(lane Lane, t Tower, until time.Time) measured {
 			size := l.Checkpoint.ImageSize
 			err = lane.RunImages(make([]byte, rows*size*size*3), rows, size, out)
 		} else {
-			err = lane.RunTexts(l.sampleIDs(rows, length), rows, length, out)
+			batch := LayOut(l.sampleIDs(rows, length), l.Session[TextTower].Packs, l.Checkpoint.PadID)
+			err = lane.RunTexts(batch, make([]float32, batch.Rows*l.Checkpoint.Dim))
 		}
 		return time.Since(began), err == nil
 	}
@@ -156,20 +157,20 @@ func changeCost(points []point, until time.Time, run func(point) time.Duration) 
 	return max(least, 0)
 }
 
-// sampleIDs returns ids [rows, length] as a tokenizer makes them: a start, words, and the largest id as the end.
-func (l *Opened) sampleIDs(rows, length int) []int32 {
+// sampleIDs returns texts of length tokens as a tokenizer makes them: a start, words, and the largest id as the end.
+func (l *Opened) sampleIDs(rows, length int) [][]int32 {
 	last := int32(l.Checkpoint.VocabSize) - 1
-	ids := make([]int32, rows*length)
-	for i := range ids {
-		ids[i] = int32(300+7*i) % (last - 1)
-		switch i % length {
-		case 0:
-			ids[i] = last - 1
-		case length - 1:
-			ids[i] = last
+	all := make([][]int32, rows)
+	for n := range all {
+		ids := make([]int32, length)
+		for i := range ids {
+			ids[i] = int32(300+7*(n*length+i)) % (last - 1)
 		}
+		ids[0] = last - 1
+		ids[length-1] = last
+		all[n] = ids
 	}
-	return ids
+	return all
 }
 
 // seed gives the scheduler what was measured before its first batch.

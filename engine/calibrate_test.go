@@ -27,8 +27,8 @@ func (l *pricedLane) run(t Tower, rows, length int) error {
 	return nil
 }
 
-func (l *pricedLane) RunTexts(_ []int32, rows, length int, _ []float32) error {
-	return l.run(TextTower, rows, length)
+func (l *pricedLane) RunTexts(t TextBatch, _ []float32) error {
+	return l.run(TextTower, len(t.IDs)/t.Length, t.Length)
 }
 
 func (l *pricedLane) RunImages(_ []byte, rows, _ int, _ []float32) error {

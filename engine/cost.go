@@ -1,14 +1,17 @@
 package engine
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // cost predicts how long a batch takes on lanes of one width: fixed + work·unit, where the work of a batch is its rows
-// times their tokens for texts, and its rows for pictures. It is fed with every batch that a lane runs, the first of them
+// times their tokens for texts, or the tokens of its lines where they are packed, and its rows for pictures. It is fed with every batch that a lane runs, the first of them
 // by calibrate, so it follows the machine. The lock of the model guards it.
 type cost struct {
 	fixed, unit time.Duration
 
-	// What a batch costs beside that when its shape [rows, length] differs from the lane's last one, and when the lane has
+	// What a batch costs beside that when its form differs from the lane's last one, and when the lane has
 	// never run it. Measured by calibrate; 0 for a runtime that does not care.
 	change, fresh time.Duration
 
@@ -92,10 +95,18 @@ func (c *cost) padding(most int) int {
 	return min(int((c.fixed+c.change)/c.unit), most)
 }
 
-// shapes are the shapes [rows, length] that a lane has run texts in.
+// fullTokens returns the tokens of a packed batch that is worth no more of them: at least leastFull texts of the longest.
+func (c *cost) fullTokens(longest int) int {
+	if c.fixed <= 0 || c.unit <= 0 {
+		return math.MaxInt
+	}
+	return max(int(float64(c.fixed)*fixedPart/float64(c.unit)), leastFull*longest)
+}
+
+// shapes are the forms that a lane has run texts in.
 type shapes struct {
-	last [2]int
-	seen map[[2]int]struct{}
+	last form
+	seen map[form]struct{}
 }
 
 const (
@@ -104,37 +115,34 @@ const (
 	padMost   = 8   // tokens
 )
 
-// length returns the length to pad rows to, whose longest has n tokens: n itself, or more when the lane is spared a change of
-// its shape that way, and that costs more than the padded tokens.
-func (s *shapes) length(c *cost, rows, n, most int) int {
-	best, least := n, time.Duration(-1)
-	for l := n; l <= min(n+padMost, most); l++ {
-		extra := time.Duration(rows*(l-n)) * c.unit
-		if shape := [2]int{rows, l}; shape != s.last {
-			extra += c.change
-			if _, ok := s.seen[shape]; !ok {
-				extra += c.fresh / freshPart
-			}
-		}
-		if least < 0 || extra < least {
-			best, least = l, extra
+// pad chooses the form of a batch with one text in each line: as wide as its longest text, or wider when the lane is spared a
+// change of its shape that way, and that costs more than the padded tokens.
+func (s *shapes) pad(items []item, c *cost, most int) form {
+	rows, longest := len(items), 0
+	for i := range items {
+		longest = max(longest, len(items[i].ids))
+	}
+	best, least := form{}, float64(-1)
+	for width := longest; width <= min(longest+padMost, most); width++ {
+		f := form{rows, width, rows}
+		if extra := float64(rows*(width-longest))*float64(c.unit) + s.extra(f, c); least < 0 || extra < least {
+			best, least = f, extra
 		}
 	}
 	return best
 }
 
-// ran notes a shape and reports whether it differs from the last one.
-func (s *shapes) ran(rows, length int) (changed bool) {
-	shape := [2]int{rows, length}
-	if shape == s.last {
+// ran notes a form and reports whether it differs from the last one.
+func (s *shapes) ran(f form) (changed bool) {
+	if f == s.last {
 		return false
 	}
-	if _, ok := s.seen[shape]; !ok {
+	if _, ok := s.seen[f]; !ok {
 		if s.seen == nil || len(s.seen) >= seenMost {
-			s.seen = make(map[[2]int]struct{})
+			s.seen = make(map[form]struct{})
 		}
-		s.seen[shape] = struct{}{}
+		s.seen[f] = struct{}{}
 	}
-	s.last = shape
+	s.last = f
 	return true
 }

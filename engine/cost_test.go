@@ -48,11 +48,15 @@ func TestShapes(t *testing.T) {
 	s := &shapes{}
 	check := func(rows, n, want int) {
 		t.Helper()
-		got := s.length(c, rows, n, 77)
-		if got != want {
-			t.Errorf("%d rows of %d tokens are padded to %d, want %d", rows, n, got, want)
+		items := make([]item, rows)
+		for i := range items {
+			items[i].ids = make([]int32, max(n-i, 1))
 		}
-		s.ran(rows, got)
+		got := s.pad(items, c, 77)
+		if got != (form{rows, want, rows}) {
+			t.Errorf("%d rows of %d tokens are padded to %v, want %d", rows, n, got, want)
+		}
+		s.ran(got)
 	}
 	check(1, 10, 10) // nothing is known yet
 	check(1, 8, 10)  // two tokens cost less than a change
@@ -64,7 +68,7 @@ func TestShapes(t *testing.T) {
 	c.change, c.fresh = 0, 0
 	check(1, 76, 76)
 	for i := range 3 * seenMost {
-		s.ran(i, 5)
+		s.ran(form{i, 5, i})
 	}
 	if len(s.seen) > seenMost {
 		t.Errorf("%d shapes are remembered", len(s.seen))

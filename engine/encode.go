@@ -98,7 +98,9 @@ func (m *Model) tokenize(r *request, n int) {
 		if !m.cache.get(key, r.out.Row(i)) {
 			begin := len(ids)
 			ids = m.tokenizer.Append(ids, r.inputs[i].Text, m.ContextLength)
-			it.ids = ids[begin:len(ids):len(ids)]
+			if it.ids = ids[begin:len(ids):len(ids)]; m.Packs {
+				it.ids = upToEnd(it.ids)
+			}
 		}
 		chunk, keys = append(chunk, it), append(keys, key)
 		n--

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -60,15 +62,49 @@ func (f *fakeLane) count() int {
 	return len(f.batches)
 }
 
-func (f *fakeLane) RunTexts(ids []int32, rows, length int, out []float32) error {
-	if err := f.begin(rows, length); err != nil {
+// rowsOf reads the texts of a batch back, as a runtime sees them: those of a packed one without padding. It panics when the
+// batch is not what TextBatch says.
+func rowsOf(t TextBatch) (rows [][]int32) {
+	if t.Packing == nil {
+		for r := range t.Rows {
+			rows = append(rows, t.IDs[r*t.Length:(r+1)*t.Length])
+		}
+		return rows
+	}
+	p := t.Packing
+	if len(t.IDs)%t.Length != 0 || len(p.Positions) != len(t.IDs) || len(p.Segments) != len(t.IDs) || len(p.Ends) != t.Rows {
+		panic("a packed batch of wrong sizes")
+	}
+	for _, end := range p.Ends {
+		begin := end - p.Positions[end]
+		for i := begin; i <= end; i++ {
+			if p.Positions[i] != i-begin || p.Segments[i] != p.Segments[end] || p.Segments[i] < 0 || int(i)/t.Length != int(end)/t.Length {
+				panic("a text does not lie in one piece")
+			}
+		}
+		if before := begin - 1; before >= 0 && int(before)/t.Length == int(end)/t.Length && p.Segments[before] == p.Segments[end] {
+			panic("a text sees another one")
+		}
+		rows = append(rows, t.IDs[begin:end+1])
+	}
+	return rows
+}
+
+func (f *fakeLane) RunTexts(t TextBatch, out []float32) error {
+	rows := rowsOf(t)
+	distinct := len(rows) // some at the end may repeat the last one
+	if t.Packing != nil {
+		for distinct > 1 && t.Packing.Ends[distinct-1] == t.Packing.Ends[distinct-2] {
+			distinct--
+		}
+	}
+	if err := f.begin(distinct, t.Length); err != nil {
 		return err
 	}
-	if f.hang != nil && slices.Contains(ids, sick) {
+	if f.hang != nil && slices.Contains(t.IDs, sick) {
 		<-f.hang
 	}
-	for r := range rows {
-		row := ids[r*length : (r+1)*length]
+	for r, row := range rows {
 		sum := 0
 		for _, id := range row {
 			if id == poison {
@@ -76,7 +112,7 @@ func (f *fakeLane) RunTexts(ids []int32, rows, length int, out []float32) error 
 			}
 			sum += int(id)
 		}
-		copy(out[r*testDim:], []float32{float32(sum), 1, float32(rows), float32(length)})
+		copy(out[r*testDim:], []float32{float32(sum), 1, float32(distinct), float32(len(row))})
 		for _, id := range row {
 			if id == nan {
 				out[r*testDim] = float32(math.NaN())
@@ -107,7 +143,10 @@ func (f *fakeLane) Close() {
 	f.closed = true
 }
 
-// runes is a tokenizer whose tokens are the characters of the text between markers 1 and 2.
+// endToken is the end marker of runes, larger than any character.
+const endToken = 1 << 21
+
+// runes is a tokenizer whose tokens are the characters of the text between the markers 1 and endToken.
 type runes struct{}
 
 func (runes) Append(dst []int32, text string, contextLength int) []int32 {
@@ -119,7 +158,7 @@ func (runes) Append(dst []int32, text string, contextLength int) []int32 {
 	if len(dst)-first > contextLength-1 {
 		dst = dst[:first+contextLength-1]
 	}
-	return append(dst, 2)
+	return append(dst, endToken)
 }
 
 func textSum(s string) float32 {
@@ -142,3 +181,12 @@ func square(size int, value byte) Input {
 }
 
 var testSpec = Spec{Name: "fake", Dim: testDim, ImageSize: 8, ContextLength: 77, LogitScale: 100}
+
+// bothForms runs a test on a model that pads texts and on one that packs them.
+func bothForms(t *testing.T, test func(*testing.T, Spec)) {
+	for name, packs := range map[string]bool{"padded": false, "packed": true} {
+		spec := testSpec
+		spec.Packs = packs
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, spec) }) })
+	}
+}

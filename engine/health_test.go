@@ -16,7 +16,12 @@ import (
 // newSlots starts a model on slots.
 func newSlots(t *testing.T, o Options, slots ...Slot) *Model {
 	t.Helper()
-	m, err := New(testSpec, runes{}, slots, o)
+	return newSlotsOf(t, testSpec, o, slots...)
+}
+
+func newSlotsOf(t *testing.T, spec Spec, o Options, slots ...Slot) *Model {
+	t.Helper()
+	m, err := New(spec, runes{}, slots, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +253,7 @@ func TestLostWhileWaiting(t *testing.T) {
 // TestChaos throws requests of all kinds at lanes that fail, panic, hang and answer NaN at random: every item is answered
 // once, with its own row or an error.
 func TestChaos(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothForms(t, func(t *testing.T, spec Spec) {
 		hang := make(chan struct{})
 		var mu sync.Mutex
 		rnd := rand.New(rand.NewPCG(7, 7))
@@ -275,7 +280,7 @@ func TestChaos(t *testing.T) {
 			return &fakeLane{script: script, hang: hang, took: time.Millisecond, each: 100 * time.Microsecond}, nil
 		}
 		good := func() Lane { return &fakeLane{script: script, hang: hang, each: time.Millisecond} }
-		m := newSlots(t, Options{MaxBatch: 8, Workers: 2, Watchdog: 5 * time.Second, MaxQueued: 300},
+		m := newSlotsOf(t, spec, Options{MaxBatch: 8, Workers: 2, Watchdog: 5 * time.Second, MaxQueued: 300},
 			Slot{Lane: good(), Wide: true, Rebuild: lane}, Slot{Lane: good(), Rebuild: lane}, Slot{Lane: good(), Rebuild: lane})
 		var wg sync.WaitGroup
 		answered := 0

@@ -42,9 +42,10 @@ type batch struct {
 	items  []item
 	taken  time.Time
 	limit  time.Duration // after which the watchdog gives it up
-	length int           // text: tokens in a row
-	ids    []int32       // [items, length]
-	pixels []byte        // [items, size, size, 3]
+	form   form          // of texts
+	texts  textBuffers
+	packer packer
+	pixels []byte // [items, size, size, 3]
 	out    []float32
 	retry  *again // what is tried again; nil: the first time
 	plain  bool   // in the shape of the lane's last batch, so that its time says what the work costs
@@ -158,18 +159,17 @@ func (m *Model) call(l Lane, b *batch) (err error) {
 		}
 	}()
 	if towerOf(b.queue) == ImageTower {
-		return l.RunImages(b.pixels, len(b.items), b.length, b.out)
+		return l.RunImages(b.pixels, len(b.items), m.ImageSize, b.out)
 	}
-	return l.RunTexts(b.ids, len(b.items), b.length, b.out)
+	return l.RunTexts(b.texts.batch, b.out)
 }
 
 // fill copies the items into the batch's buffers and frees their places in the stage.
 func (m *Model) fill(b *batch) {
 	rows := len(b.items)
-	b.out = grow(b.out, rows*m.Dim)
-	if b.queue == images {
+	if towerOf(b.queue) == ImageTower {
 		size := m.ImageSize * m.ImageSize * 3
-		b.length = m.ImageSize
+		b.out = grow(b.out, rows*m.Dim)
 		b.pixels = grow(b.pixels, rows*size)
 		for i := range b.items {
 			copy(b.pixels[i*size:], b.items[i].pixels)
@@ -181,13 +181,20 @@ func (m *Model) fill(b *batch) {
 		m.mu.Unlock()
 		return
 	}
-	b.ids = grow(b.ids, rows*b.length)
-	for i := range b.items {
-		row := b.ids[i*b.length : (i+1)*b.length]
-		for j := copy(row, b.items[i].ids); j < len(row); j++ {
-			row[j] = m.PadID
-		}
+	b.out = grow(b.out, b.form.ends*m.Dim)
+	if m.Packs {
+		b.texts.packed(b.items, &b.packer, b.form)
+	} else {
+		b.texts.padded(b.items, b.form.width, m.PadID)
 	}
+}
+
+// work is the x of the batch in the costs of its lane.
+func (b *batch) work() float64 {
+	if towerOf(b.queue) == ImageTower {
+		return float64(len(b.items))
+	}
+	return float64(b.form.tokens())
 }
 
 func grow[T any](s []T, n int) []T {
@@ -230,7 +237,7 @@ func (m *Model) finish(s *slot, b *batch, err error) bool {
 		took := left.Sub(b.taken)
 		tower := towerOf(b.queue)
 		if b.plain {
-			m.costs[tower][s.width].observe(work(tower, rows, b.length), took)
+			m.costs[tower][s.width].observe(b.work(), took)
 		}
 		m.succeeded(s)
 		behind := m.waiting(s)

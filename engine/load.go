@@ -69,7 +69,8 @@ func Load(ctx context.Context, o LoadOptions) (*Loaded, error) {
 		return nil, err
 	}
 	c := opened.Checkpoint
-	spec := Spec{Name: c.Name, Dim: c.Dim, ImageSize: c.ImageSize, ContextLength: c.ContextLength, PadID: c.PadID, LogitScale: c.LogitScale}
+	spec := Spec{Name: c.Name, Dim: c.Dim, ImageSize: c.ImageSize, ContextLength: c.ContextLength, PadID: c.PadID, LogitScale: c.LogitScale,
+		Packs: opened.Session[TextTower].Packs}
 	costs := opened.calibrate()
 	m, err := New(spec, opened.Tokenizer, opened.slots(), o.Options)
 	if err != nil {
@@ -205,7 +206,7 @@ func (l *Opened) compile(ctx context.Context, tower Tower, lanes, threads int) (
 	}
 	s, err := l.runtime.NewSession(runtime.SessionOptions{
 		Graph: l.Checkpoint.Graphs[tower], CacheDir: l.compiledDir(), Device: l.options.Device, Tower: runtime.Tower(tower),
-		Precision: l.options.Precision, Lanes: lanes, Threads: threads,
+		Precision: l.options.Precision, Lanes: lanes, Threads: threads, MaxRows: l.options.withDefaults().MaxBatch, MaxLength: l.Checkpoint.ContextLength,
 	})
 	if err != nil {
 		return nil, err
@@ -347,8 +348,8 @@ func (t *towers) RunImages(pixels []byte, rows, size int, out []float32) error {
 	return t.image.RunImages(pixels, rows, size, out)
 }
 
-func (t *towers) RunTexts(ids []int32, rows, length int, out []float32) error {
-	return t.text.RunTexts(ids, rows, length, out)
+func (t *towers) RunTexts(b TextBatch, out []float32) error {
+	return t.text.RunTexts(b, out)
 }
 
 func (t *towers) Close() {

@@ -12,8 +12,8 @@ import (
 type Lane interface {
 	// RunImages embeds pixels, uint8 [rows, size, size, 3], into out, [rows, dim].
 	RunImages(pixels []byte, rows, size int, out []float32) error
-	// RunTexts embeds ids, int32 [rows, length], padded at the end of each row, into out, [rows, dim].
-	RunTexts(ids []int32, rows, length int, out []float32) error
+	// RunTexts embeds texts into out, [rows, dim].
+	RunTexts(t TextBatch, out []float32) error
 	Close()
 }
 
@@ -45,6 +45,7 @@ type Spec struct {
 	ImageSize     int     // height and width of a prepared picture
 	ContextLength int     // most tokens of a text
 	PadID         int32   // fills the end of shorter rows
+	Packs         bool    // the lanes take several texts in a line, and nothing is padded
 	LogitScale    float32 // factor before the softmax of a ranking, exp applied
 }
 
@@ -190,8 +191,13 @@ func New(spec Spec, tokenizer Tokenizer, slots []Slot, o Options) (*Model, error
 // bucketStep is the grain of the buckets: texts whose numbers of tokens lie within one step share one.
 const bucketStep = 4
 
-// bucket returns the bucket of a text of n tokens.
-func (m *Model) bucket(n int) int { return (n - 1) / m.step }
+// bucket returns the bucket of a text of n tokens. Where texts are packed, those of any length go together.
+func (m *Model) bucket(n int) int {
+	if m.Packs {
+		return 0
+	}
+	return (n - 1) / m.step
+}
 
 // stageSize is the most pictures that are prepared ahead of the lanes.
 func (m *Model) stageSize() int {

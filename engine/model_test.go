@@ -353,8 +353,11 @@ func TestDrainAnswersAccepted(t *testing.T) {
 // TestEveryItemAnsweredOnce throws many requests of random size, some cancelled, at two lanes. A second answer would
 // panic, a lost one would hang.
 func TestEveryItemAnsweredOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newTestModel(t, Options{MaxBatch: 7, Workers: 3}, &fakeLane{}, &fakeLane{}, &fakeLane{})
+	bothForms(t, func(t *testing.T, spec Spec) {
+		m, err := NewModel(spec, runes{}, []Lane{&fakeLane{}, &fakeLane{}, &fakeLane{}}, Options{MaxBatch: 7, Workers: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
 		var wg sync.WaitGroup
 		for g := range 40 {
 			rnd := rand.New(rand.NewPCG(1, uint64(g)))

@@ -102,11 +102,12 @@ func (s *share) push(it item, bucket int) {
 
 // limits bound a batch.
 type limits struct {
-	tower Tower
-	rows  int
-	step  int   // tokens of a bucket
-	cost  *cost // bounds rows by their length, and padding; nil: neither
-	most  int   // of rows, whatever it costs
+	tower  Tower
+	rows   int
+	step   int   // tokens of a bucket
+	cost   *cost // bounds rows by their length, and padding; nil: neither
+	most   int   // of rows, whatever it costs
+	tokens int   // of a batch that is packed; 0: it is not
 }
 
 // scanMost bounds how many requests are asked for an item of a batch's bucket.
@@ -131,7 +132,7 @@ func (q *queue) take(dst []item, l limits) []item {
 	}
 	t := taking{limits: l, q: q, items: dst, begin: len(dst), bucket: lead.oldest()}
 	t.waste = 1 << 30
-	if l.cost != nil && l.tower == TextTower {
+	if l.cost != nil && l.tower == TextTower && l.tokens == 0 {
 		length := (t.bucket + 1) * l.step
 		t.rows = min(t.rows, l.cost.full(l.tower, length, l.most))
 		t.waste = l.cost.padding(t.waste)
@@ -149,6 +150,7 @@ type taking struct {
 	begin  int
 	bucket int
 	waste  int // tokens of padding that shorter items may still cost
+	used   int // tokens of a batch that is packed
 }
 
 // from goes round a ring until the batch is full or a whole round gave nothing.
@@ -198,6 +200,13 @@ func (t *taking) give(s *share) (item, bool) {
 		return item{}, false
 	} else if shorter > 0 {
 		t.waste -= shorter
+	}
+	if t.tokens > 0 {
+		n := len(s.groups[best].items[0].ids)
+		if t.used += n; t.used > t.tokens {
+			t.used -= n
+			return item{}, false
+		}
 	}
 	return s.pop(best), true
 }

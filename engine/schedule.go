@@ -157,8 +157,11 @@ func (m *Model) fillFrom(s *slot, b *batch, q int, now time.Time) bool {
 			rows = max(rows, m.opts.PreferredBatch)
 		}
 		l := limits{tower: tower, rows: min(rows, size, m.opts.MaxBatch), step: m.step, cost: c, most: m.opts.MaxBatch}
-		if tower == ImageTower {
+		switch {
+		case tower == ImageTower:
 			l.rows = min(l.rows, c.full(tower, 1, m.opts.MaxBatch))
+		case m.Packs:
+			l.tokens = c.fullTokens(m.ContextLength)
 		}
 		b.items = m.live(m.ready[q].take(b.items[:0], l), c, now)
 		if len(b.items) == 0 {
@@ -171,19 +174,19 @@ func (m *Model) fillFrom(s *slot, b *batch, q int, now time.Time) bool {
 	return false
 }
 
-// shape chooses the length of a batch of texts. The lock is held.
+// shape chooses the form of a batch of texts. The lock is held.
 func (m *Model) shape(s *slot, b *batch) {
 	b.plain = true
 	if towerOf(b.queue) == ImageTower {
 		return
 	}
-	longest := 0
-	for i := range b.items {
-		longest = max(longest, len(b.items[i].ids))
-	}
 	c := &m.costs[TextTower][s.width]
-	b.length = s.shapes.length(c, len(b.items), longest, m.ContextLength)
-	b.plain = !s.shapes.ran(len(b.items), b.length) || c.change == 0
+	if m.Packs {
+		b.form = b.packer.pack(b.items, &s.shapes, c)
+	} else {
+		b.form = s.shapes.pad(b.items, c, m.ContextLength)
+	}
+	b.plain = !s.shapes.ran(b.form) || c.change == 0
 }
 
 // live drops the items that nobody waits for any more, and those that would come too late. The lock is held.

@@ -10,15 +10,15 @@ import (
 // freeLane is a runtime that costs nothing: what remains is the scheduler.
 type freeLane struct{}
 
-func (freeLane) RunTexts(_ []int32, rows, _ int, out []float32) error {
-	for r := range rows {
+func (freeLane) RunTexts(t TextBatch, out []float32) error {
+	for r := range t.Rows {
 		out[r*testDim] = 1
 	}
 	return nil
 }
 
 func (freeLane) RunImages(_ []byte, rows, _ int, out []float32) error {
-	return freeLane{}.RunTexts(nil, rows, 0, out)
+	return freeLane{}.RunTexts(TextBatch{Rows: rows}, out)
 }
 
 func (freeLane) Close() {}

@@ -108,7 +108,7 @@ func (l *Opened) computeReference(ctx context.Context, r *runtime.Runtime, ref *
 		if err != nil {
 			return err
 		}
-		rows, err := l.embedCheck(lane, tower)
+		rows, err := l.embedCheck(lane, tower, s.Info().Packs)
 		lane.Close()
 		s.Close()
 		runtime.ReleaseHeap() // for the tower that comes next
@@ -126,30 +126,23 @@ func (l *Opened) computeReference(ctx context.Context, r *runtime.Runtime, ref *
 // batchRunner is what a Lane and a lane of one tower have in common.
 type batchRunner interface {
 	RunImages(pixels []byte, rows, size int, out []float32) error
-	RunTexts(ids []int32, rows, length int, out []float32) error
+	RunTexts(t TextBatch, out []float32) error
 }
 
 // embedCheck embeds the inputs of the self-check in one batch.
-func (l *Opened) embedCheck(lane batchRunner, tower Tower) ([]float32, error) {
+func (l *Opened) embedCheck(lane batchRunner, tower Tower, packs bool) ([]float32, error) {
 	c := l.Checkpoint
 	if tower == ImageTower {
 		out := make([]float32, checkPictures*c.Dim)
 		return out, lane.RunImages(checkTextures(c.ImageSize), checkPictures, c.ImageSize, out)
 	}
 	var rows [][]int32
-	longest := 0
 	for _, t := range checkTexts {
-		row := l.Tokenizer.Append(nil, t, c.ContextLength)
-		rows, longest = append(rows, row), max(longest, len(row))
+		rows = append(rows, l.Tokenizer.Append(nil, t, c.ContextLength))
 	}
-	ids := make([]int32, len(rows)*longest)
-	for i, row := range rows {
-		for j := copy(ids[i*longest:], row); j < longest; j++ {
-			ids[i*longest+j] = c.PadID
-		}
-	}
-	out := make([]float32, len(rows)*c.Dim)
-	return out, lane.RunTexts(ids, len(rows), longest, out)
+	batch := LayOut(rows, packs, c.PadID)
+	out := make([]float32, batch.Rows*c.Dim)
+	return out[:len(rows)*c.Dim], lane.RunTexts(batch, out)
 }
 
 // checkTextures draws the pictures of a self-check, [checkPictures, size, size, 3]: waves whose frequency, direction and
@@ -189,7 +182,7 @@ func (l *Opened) selfCheck(ref *reference) error {
 }
 
 func (l *Opened) checkLane(who string, lane Lane, tower Tower, ref *reference) error {
-	rows, err := l.embedCheck(lane, tower)
+	rows, err := l.embedCheck(lane, tower, l.Session[TextTower].Packs)
 	if err != nil {
 		return fmt.Errorf("self-check of %s, %s tower: %w", who, tower, err)
 	}

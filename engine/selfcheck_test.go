@@ -16,8 +16,8 @@ type twisted struct {
 	twist func(rows []float32)
 }
 
-func (l twisted) RunTexts(ids []int32, rows, length int, out []float32) error {
-	err := l.Lane.RunTexts(ids, rows, length, out)
+func (l twisted) RunTexts(t TextBatch, out []float32) error {
+	err := l.Lane.RunTexts(t, out)
 	l.twist(out)
 	return err
 }

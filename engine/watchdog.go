@@ -64,7 +64,7 @@ func (m *Model) patience(s *slot, b *batch) time.Duration {
 	if !c.known() {
 		return patienceUnknown * m.opts.Watchdog
 	}
-	return max(m.opts.Watchdog, patienceTimes*(c.of(work(tower, len(b.items), b.length))+c.fresh))
+	return max(m.opts.Watchdog, patienceTimes*(c.of(b.work())+c.fresh))
 }
 
 // giveUp has the items of a batch that does not end tried elsewhere, and its lane replaced. The memory of the batch stays

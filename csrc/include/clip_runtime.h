@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define CLIP_RUNTIME_ABI 1u
+#define CLIP_RUNTIME_ABI 2u
 #define CLIP_RUNTIME_SYMBOL "clip_runtime_get"
 
 typedef enum clip_status {
@@ -30,7 +30,9 @@ typedef enum clip_status {
 
 typedef enum clip_tower {
   CLIP_TOWER_IMAGE = 0,  // input "pixels": uint8 [rows, height, width, 3], RGB
-  CLIP_TOWER_TEXT = 1,   // input "ids": int32 [rows, length], rows padded at the end
+  // input "ids": int32 [rows, length], rows padded at the end; or, in a graph that packs, four inputs:
+  // "ids", "positions" and "segments", int32 [lines, length], and "ends", int32 [rows] (see clip_batch)
+  CLIP_TOWER_TEXT = 1,
 } clip_tower;
 
 typedef enum clip_precision {
@@ -57,6 +59,9 @@ typedef struct clip_session_options {
   clip_precision precision;  // AUTO lets the runtime choose; anything else is met or refused
   uint32_t lanes;            // how many lanes will run at the same time; 0 means 1
   uint32_t threads;          // processor threads for each lane; 0: cores divided by lanes, at least 1
+  const char* cpus;          // processors that its threads may run on, as "0-3,8"; NULL or "": all
+  uint32_t max_rows;         // most rows of a batch; 0: not known
+  uint32_t max_length;       // text: most tokens of one text; 0: not known
 } clip_session_options;
 
 typedef struct clip_session_info {
@@ -66,15 +71,26 @@ typedef struct clip_session_info {
   uint32_t image_size;       // image tower: height and width when the graph fixes them, else 0
   uint32_t cached;           // 1 when the compiled model came from cache_dir
   char device[64];           // in force: "cpu", "cuda:0 NVIDIA H200"
+  uint32_t packs;            // 1: a text tower whose graph takes several texts in a line
 } clip_session_info;
 
 // One batch. The memory is the caller's and is only used until the call returns.
+//
+// A session that packs takes texts of any length side by side in lines, so that little is padding: a token
+// sees the tokens of its own segment at positions up to its own. One line that holds all texts without
+// padding between them ("ragged") is a special case: then text i is ids (ends[i-1], ends[i]], and segments
+// are 0, 1, 2 ...
 typedef struct clip_batch {
   uint32_t size;
-  uint32_t rows;      // at least 1
-  uint32_t length;    // text: ids in a row; image: height = width in pixels
+  uint32_t rows;      // pictures or texts, at least 1
+  uint32_t length;    // text: ids in a line; image: height = width in pixels
   const void* input;  // as clip_tower says, C order
   float* output;      // [rows, dim]
+  // Of a session that packs; else lines is 0 and the others are NULL.
+  uint32_t lines;
+  const int32_t* positions;  // [lines, length], of each token in its text, from 0
+  const int32_t* segments;   // [lines, length], a number for each text; -1 is padding
+  const int32_t* ends;       // [rows], index of each text's last token in ids as one array
 } clip_batch;
 
 typedef struct clip_session clip_session;  // one compiled tower on one device; safe for concurrent use

@@ -137,26 +137,31 @@ void OnnxRuntimeSession::ReadSignature(const SessionOptions& options) {
   signature.outputs = Ports(session_.get(), ort.SessionGetOutputCount, ort.SessionGetOutputName,
                             ort.SessionGetOutputTypeInfo);
   CheckSignature(signature, options, &info_);
-  input_ = signature.inputs[0].name;
+  for (const Signature::Port& input : signature.inputs) inputs_.push_back(input.name);
   output_ = signature.outputs[0].name;
 }
 
 void OnnxRuntimeSession::Run(const Batch& batch, const OrtRunOptions* options) const {
   auto type = info_.tower == CLIP_TOWER_IMAGE ? ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8
                                               : ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
-  Owned<OrtValue> input =
-      Wrap(memory_.get(), batch.input, batch.input_bytes, batch.shape.data(), batch.shape.size(), type);
-  int64_t rows_dim[2] = {batch.shape[0], info_.dim};
+  constexpr size_t kMostInputs = 4;
+  const char* names[kMostInputs];
+  const OrtValue* values[kMostInputs];
+  std::vector<Owned<OrtValue>> owned;
+  for (const Batch::Input& input : batch.inputs) {
+    names[owned.size()] = inputs_[owned.size()].c_str();
+    owned.push_back(
+        Wrap(memory_.get(), input.data, input.bytes, input.shape.data(), input.shape.size(), type));
+    values[owned.size() - 1] = owned.back().get();
+  }
+  int64_t rows_dim[2] = {batch.rows, info_.dim};
   // Given the output's memory, ONNX Runtime writes into it, and refuses when the graph makes another shape.
   Owned<OrtValue> output = Wrap(memory_.get(), batch.output, batch.output_count * sizeof(float), rows_dim, 2,
                                 ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT);
-  const char* input_name = input_.c_str();
   const char* output_name = output_.c_str();
-  const OrtValue* inputs = input.get();
   OrtValue* outputs = output.get();
-  Check(Ort().Run(session_.get(), options, &input_name, &inputs, 1, &output_name, 1, &outputs),
-        "ONNX Runtime cannot run a batch of " + std::to_string(batch.shape[0]) + " rows of length " +
-            std::to_string(batch.shape[1]));
+  Check(Ort().Run(session_.get(), options, names, values, owned.size(), &output_name, 1, &outputs),
+        "ONNX Runtime cannot run a batch of " + Describe(batch));
 }
 
 std::unique_ptr<Lane> OnnxRuntimeSession::NewLane() { return std::make_unique<OnnxRuntimeLane>(*this); }

@@ -23,7 +23,8 @@ class OnnxRuntimeSession : public Session {
 
   Owned<OrtMemoryInfo> memory_;
   Owned<OrtSession> session_;
-  std::string input_, output_;
+  std::vector<std::string> inputs_;
+  std::string output_;
 };
 
 }  // namespace clip

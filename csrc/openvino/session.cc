@@ -64,10 +64,13 @@ class OpenVinoLane : public Lane {
         type_(session.tower == CLIP_TOWER_IMAGE ? ov::element::u8 : ov::element::i32) {}
 
   void Run(const Batch& batch) override {
-    ov::Shape rows_dim = {static_cast<size_t>(batch.shape[0]), dim_};
+    ov::Shape rows_dim = {batch.rows, dim_};
     try {
-      request_.set_input_tensor(
-          ov::Tensor(type_, ov::Shape(batch.shape.begin(), batch.shape.end()), batch.input));
+      for (size_t i = 0; i < batch.inputs.size(); ++i) {
+        const Batch::Input& input = batch.inputs[i];
+        request_.set_input_tensor(
+            i, ov::Tensor(type_, ov::Shape(input.shape.begin(), input.shape.end()), input.data));
+      }
       request_.set_output_tensor(ov::Tensor(ov::element::f32, rows_dim, batch.output));
       // Not infer(): that would run in a stream made for the calling thread, and Go calls from any of its
       // threads.
@@ -76,12 +79,11 @@ class OpenVinoLane : public Lane {
     } catch (const std::bad_alloc&) {
       throw;
     } catch (const std::exception& failure) {
-      Fail(CLIP_INTERNAL, "OpenVINO cannot run a batch of ", batch.shape[0], " rows of length ",
-           batch.shape[1], ": ", Reason(failure));
+      Fail(CLIP_INTERNAL, "OpenVINO cannot run a batch of ", Describe(batch), ": ", Reason(failure));
     }
     ov::Tensor output = request_.get_output_tensor();
     if (output.get_shape() != rows_dim) {
-      Fail(CLIP_INTERNAL, "the graph made ", output.get_shape(), " from ", batch.shape[0], " rows; expected ",
+      Fail(CLIP_INTERNAL, "the graph made ", output.get_shape(), " from ", batch.rows, " rows; expected ",
            rows_dim);
     }
     if (output.data() != batch.output)
@@ -162,12 +164,17 @@ void OpenVinoSession::WarmUp(uint32_t lanes) {
   bool image = info_.tower == CLIP_TOWER_IMAGE;
   if (image && info_.image_size == 0) return;
   ov::Shape shape = image ? ov::Shape{1, info_.image_size, info_.image_size, 3} : ov::Shape{1, 8};
-  ov::Tensor input(image ? ov::element::u8 : ov::element::i32, shape);
-  std::memset(input.data(), 0, input.get_byte_size());
+  std::vector<ov::Tensor> inputs;
+  for (const auto& port : model_.inputs()) {
+    // Of a text tower that packs, the last input has one number for each text.
+    bool ends = port.get_partial_shape().rank().get_length() == 1;
+    inputs.emplace_back(port.get_element_type(), ends ? ov::Shape{1} : shape);
+    std::memset(inputs.back().data(), 0, inputs.back().get_byte_size());
+  }
   std::vector<ov::InferRequest> requests;
   for (uint32_t i = 0; i < lanes; ++i) {
     requests.push_back(model_.create_infer_request());
-    requests.back().set_input_tensor(input);
+    for (size_t n = 0; n < inputs.size(); ++n) requests.back().set_input_tensor(n, inputs[n]);
   }
   for (auto& request : requests) request.start_async();
   for (auto& request : requests) request.wait();

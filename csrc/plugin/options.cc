@@ -86,6 +86,8 @@ SessionOptions CheckOptions(const clip_session_options& options) {
     Fail(CLIP_INVALID_ARGUMENT, "threads is ", options.threads, "; at most ", kMostLanes);
   }
   uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
+  checked.max_rows = options.max_rows;
+  checked.max_length = options.max_length;
   checked.lanes = std::max(1u, options.lanes);
   checked.threads = options.threads != 0 ? options.threads : std::max(1u, cores / checked.lanes);
   if (!checked.cache_dir.empty()) {
@@ -98,6 +100,52 @@ SessionOptions CheckOptions(const clip_session_options& options) {
   return checked;
 }
 
+namespace {
+
+// Adds an input of these dimensions. An address space holds no object above PTRDIFF_MAX, so that no caller
+// can have meant one.
+void AddInput(Batch* batch, const void* data, std::vector<int64_t> shape, size_t item_bytes) {
+  size_t bytes = item_bytes;
+  bool fits = true;
+  for (int64_t dimension : shape)
+    fits = fits && !__builtin_mul_overflow(bytes, static_cast<size_t>(dimension), &bytes);
+  if (!fits || bytes > static_cast<size_t>(PTRDIFF_MAX)) {
+    Fail(CLIP_INVALID_ARGUMENT, "a batch of ", Describe(*batch), " does not fit into memory");
+  }
+  batch->inputs.push_back({const_cast<void*>(data), bytes, std::move(shape)});
+}
+
+void AddTexts(Batch* checked, const clip_batch& batch, bool packs) {
+  bool packed =
+      batch.lines != 0 || batch.positions != nullptr || batch.segments != nullptr || batch.ends != nullptr;
+  int64_t rows = batch.rows, length = batch.length, lines = batch.lines;
+  if (!packs) {
+    if (packed) Fail(CLIP_INVALID_ARGUMENT, "texts packed into lines; this graph takes one in each line");
+    return AddInput(checked, batch.input, {rows, length}, sizeof(int32_t));
+  }
+  if (lines == 0 || batch.positions == nullptr || batch.segments == nullptr || batch.ends == nullptr) {
+    Fail(CLIP_INVALID_ARGUMENT,
+         "lines, positions, segments or ends are missing; this graph takes packed texts");
+  }
+  for (const void* data :
+       {batch.input, static_cast<const void*>(batch.positions), static_cast<const void*>(batch.segments)}) {
+    AddInput(checked, data, {lines, length}, sizeof(int32_t));
+  }
+  AddInput(checked, batch.ends, {rows}, sizeof(int32_t));
+  for (int64_t i = 0; i < rows; ++i) {
+    if (batch.ends[i] < 0 || batch.ends[i] >= lines * length) {
+      Fail(CLIP_INVALID_ARGUMENT, "ends[", i, "] is ", batch.ends[i], "; a batch of ", lines,
+           " lines of length ", length, " has the tokens 0 to ", lines * length - 1);
+    }
+  }
+}
+
+}  // namespace
+
+std::string Describe(const Batch& batch) {
+  return std::to_string(batch.rows) + " rows of length " + std::to_string(batch.length);
+}
+
 Batch CheckBatch(const clip_batch& batch, const SessionInfo& session) {
   if (batch.rows == 0) Fail(CLIP_INVALID_ARGUMENT, "rows is 0; a batch has at least 1");
   if (batch.length == 0) Fail(CLIP_INVALID_ARGUMENT, "length is 0; at least 1 is needed");
@@ -105,41 +153,52 @@ Batch CheckBatch(const clip_batch& batch, const SessionInfo& session) {
     Fail(CLIP_INVALID_ARGUMENT, "input and output must not be null");
   }
   Batch checked;
-  int64_t rows = batch.rows, length = batch.length;
-  size_t item_bytes;
-  if (session.tower == CLIP_TOWER_IMAGE) {
-    if (session.image_size != 0 && batch.length != session.image_size) {
-      Fail(CLIP_INVALID_ARGUMENT, "pictures of ", length, "x", length, " pixels; this graph takes ",
-           session.image_size, "x", session.image_size);
-    }
-    checked.shape = {rows, length, length, 3};
-    if (__builtin_mul_overflow(static_cast<size_t>(length) * static_cast<size_t>(length), size_t{3},
-                               &item_bytes)) {
-      item_bytes = SIZE_MAX;
-    }
-  } else {
-    checked.shape = {rows, length};
-    item_bytes = static_cast<size_t>(length) * sizeof(int32_t);
-  }
-  // An address space holds no object above PTRDIFF_MAX, so that no caller can have meant it.
-  if (__builtin_mul_overflow(item_bytes, static_cast<size_t>(rows), &checked.input_bytes) ||
-      checked.input_bytes > static_cast<size_t>(PTRDIFF_MAX)) {
-    Fail(CLIP_INVALID_ARGUMENT, "a batch of ", rows, " rows of length ", length, " does not fit into memory");
-  }
-  checked.input = const_cast<void*>(batch.input);
+  checked.rows = batch.rows;
+  checked.length = batch.length;
   checked.output = batch.output;
-  checked.output_count = static_cast<size_t>(rows) * session.dim;
+  checked.output_count = static_cast<size_t>(batch.rows) * session.dim;
+  if (session.tower == CLIP_TOWER_TEXT) {
+    AddTexts(&checked, batch, session.packs);
+    return checked;
+  }
+  int64_t rows = batch.rows, length = batch.length;
+  if (session.image_size != 0 && batch.length != session.image_size) {
+    Fail(CLIP_INVALID_ARGUMENT, "pictures of ", length, "x", length, " pixels; this graph takes ",
+         session.image_size, "x", session.image_size);
+  }
+  AddInput(&checked, batch.input, {rows, length, length, 3}, 1);
   return checked;
 }
 
+namespace {
+
+// Packs reports whether the graph has the four inputs of a text tower that takes several texts in a line.
+bool Packs(const Signature& signature) {
+  const char* names[] = {"ids", "positions", "segments", "ends"};
+  if (signature.inputs.size() != std::size(names)) return false;
+  for (size_t i = 0; i < std::size(names); ++i) {
+    const Signature::Port& input = signature.inputs[i];
+    bool fits = input.name == names[i] && input.ranked && input.type == "int32" &&
+                input.shape == Shape(i < 3 ? 2 : 1, -1);
+    if (!fits) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 void CheckSignature(const Signature& signature, const SessionOptions& options, SessionInfo* session) {
   bool image = options.tower == CLIP_TOWER_IMAGE;
-  std::string want = image ? "one input uint8 [rows, height, width, 3]" : "one input int32 [rows, length]";
+  std::string want =
+      image ? "one input uint8 [rows, height, width, 3]"
+            : "one input int32 [rows, length], or ids, positions and segments int32 [lines, length] "
+              "and ends int32 [rows]";
   auto refuse = [&](const std::string& what) {
     Fail(CLIP_INVALID_ARGUMENT, "the graph ", options.graph_path, " is no ", image ? "image" : "text",
          " tower: ", what);
   };
-  if (signature.inputs.size() != 1)
+  session->packs = !image && Packs(signature);
+  if (signature.inputs.size() != 1 && !session->packs)
     refuse("it has the inputs " + Describe(signature.inputs) + "; wanted is " + want);
   const Signature::Port& input = signature.inputs[0];
   bool fits =

@@ -58,6 +58,7 @@ clip_status SessionCreate(const clip_session_options* options, clip_session** se
     info->dim = in_force.dim;
     info->image_size = in_force.image_size;
     info->cached = in_force.cached ? 1 : 0;
+    info->packs = in_force.packs ? 1 : 0;
     Copy(in_force.device, info->device, sizeof(info->device));
     *session = made.release();
   });

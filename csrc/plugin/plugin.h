@@ -22,7 +22,9 @@ struct SessionOptions {
   clip_tower tower = CLIP_TOWER_IMAGE;
   clip_precision precision = CLIP_PRECISION_AUTO;
   uint32_t lanes = 1;
-  uint32_t threads = 1;  // for each lane
+  uint32_t threads = 1;                   // for each lane
+  std::vector<int> cpus;                  // processors that its threads may run on; empty: all
+  uint32_t max_rows = 0, max_length = 0;  // of a batch; 0: not known
 };
 
 struct SessionInfo {
@@ -32,16 +34,24 @@ struct SessionInfo {
   uint32_t dim = 0;
   uint32_t image_size = 0;  // 0: the graph takes any
   bool cached = false;
+  bool packs = false;  // text: the graph takes several texts in a line
 };
 
 // One batch whose sizes have been checked against the session.
 struct Batch {
-  std::vector<int64_t> shape;  // image [rows, size, size, 3], text [rows, length]
-  void* input;                 // uint8 or int32, only read
-  size_t input_bytes;
-  float* output;  // [rows, dim]
+  struct Input {
+    void* data;  // uint8 for pictures, int32 for texts; only read
+    size_t bytes;
+    std::vector<int64_t> shape;
+  };
+  std::vector<Input> inputs;  // of the graph, in its order
+  uint32_t rows, length;      // as the caller gave them, for messages
+  float* output;              // [rows, dim]
   size_t output_count;
 };
+
+// "8 rows of length 12", for messages.
+std::string Describe(const Batch& batch);
 
 class Lane {
  public:

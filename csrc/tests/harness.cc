@@ -73,7 +73,7 @@ clip_lane* Sessions::NewLane() {
 
 Outcome Sessions::Run(clip_lane* lane, uint32_t rows, uint32_t length, const void* input, float* output) {
   char error[2048] = "";
-  clip_batch batch = {sizeof(batch), rows, length, input, output};
+  clip_batch batch = {sizeof(batch), rows, length, input, output, 0, nullptr, nullptr, nullptr};
   Outcome outcome;
   outcome.status = api_->lane_run(lane, &batch, error, sizeof(error));
   outcome.text = error;

@@ -47,11 +47,11 @@ TEST(Loader, RefusesALibraryThatIsNoRuntime) {
 }
 
 TEST(Loader, PassesOnWhyARuntimeRefuses) {
-  ExpectHas(Refused(Fake("wrong_abi")), "made for version 99 of the ABI, not 1");
+  ExpectHas(Refused(Fake("wrong_abi")), "made for version 99 of the ABI, not 2");
   ExpectHas(Refused(Fake("silent")), "gives no reason");
 }
 
-TEST(Loader, RefusesATableOfAnotherVersion) { ExpectHas(Refused(Fake("other_table")), "speaks version 8"); }
+TEST(Loader, RefusesATableOfAnotherVersion) { ExpectHas(Refused(Fake("other_table")), "speaks version 9"); }
 
 TEST(Loader, RefusesAnIncompleteTable) { ExpectHas(Refused(Fake("incomplete")), "incomplete table"); }
 

@@ -93,22 +93,27 @@ func TestWrongBatchesAreRefused(t *testing.T) {
 			}
 		}
 		out := make([]float32, 4*dim)
-		check(texts.RunTexts(ids, 4, 8, out), "36 ids")
-		check(texts.RunTexts(ids, 0, 9, out), "at least 1")
-		check(texts.RunTexts(ids, -4, -9, out), "at least 1")
-		check(texts.RunTexts(nil, 4, 9, out), "no ids")
-		check(texts.RunTexts(ids, 4, 9, out[:10]), "room for 10")
-		check(texts.RunTexts(ids, math.MaxInt, 9, out))
+		check(texts.RunTexts(Texts{Rows: 4, Length: 8, IDs: ids}, out), "36 ids")
+		check(texts.RunTexts(Texts{Rows: 0, Length: 9, IDs: ids}, out), "at least 1")
+		check(texts.RunTexts(Texts{Rows: -4, Length: -9, IDs: ids}, out), "at least 1")
+		check(texts.RunTexts(Texts{Rows: 4, Length: 9, IDs: nil}, out), "no ids")
+		check(texts.RunTexts(Texts{Rows: 4, Length: 9, IDs: ids}, out[:10]), "room for 10")
+		ends := []int32{8, 17, 26, 35}
+		check(texts.RunTexts(Texts{Rows: 4, Length: 9, IDs: ids, Packing: &Packing{ids, ids, ends}}, out), "packed", "one in each line")
+		check(texts.RunTexts(Texts{Rows: 4, Length: 9, IDs: ids, Packing: &Packing{ids, ids[1:], ends}}, out), "35 segments")
+		check(texts.RunTexts(Texts{Rows: 4, Length: 9, IDs: ids, Packing: &Packing{ids, ids, ends[1:]}}, out), "3 ends")
+		check(texts.RunTexts(Texts{Rows: 4, Length: 10, IDs: ids, Packing: &Packing{ids, ids, ends}}, out), "lines of 10")
+		check(texts.RunTexts(Texts{Rows: math.MaxInt, Length: 9, IDs: ids}, out))
 		check(texts.RunImages(pixels, 3, 16, out), "text tower")
-		check(images.RunTexts(ids, 4, 9, out), "image tower")
+		check(images.RunTexts(Texts{Rows: 4, Length: 9, IDs: ids}, out), "image tower")
 		check(images.RunImages(pixels, 3, 15, out[:3*dim]), "bytes of pixels")
 		check(images.RunImages(pixels, 1<<30, 1<<31-1, out))
 		check(images.RunImages(make([]byte, 8*8*3), 1, 8, out[:dim]), "8x8", "16x16")
 		// Longer than the table of positions: the graph itself cannot do it, and the lane goes on.
-		if err := texts.RunTexts(make([]int32, 4*60), 4, 60, out); err == nil {
+		if err := texts.RunTexts(Texts{Rows: 4, Length: 60, IDs: make([]int32, 4*60)}, out); err == nil {
 			t.Error("60 ids in a graph for 24: accepted")
 		}
-		if err := texts.RunTexts(ids, 4, 9, out); err != nil {
+		if err := texts.RunTexts(Texts{Rows: 4, Length: 9, IDs: ids}, out); err != nil {
 			t.Errorf("after errors, the lane fails: %v", err)
 		}
 		checkRows(t, "after errors", out, readFloats(t, "text.output"), 0.999999)

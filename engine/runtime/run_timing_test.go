@@ -72,7 +72,7 @@ func runRandom(b *testing.B, l *Lane, tower Tower, rows int) {
 		for i := range ids {
 			ids[i] = rand.Int32N(40) + 1
 		}
-		err = l.RunTexts(ids, rows, length, out)
+		err = l.RunTexts(Texts{Rows: rows, Length: length, IDs: ids}, out)
 	}
 	if err != nil {
 		b.Fatal(err)

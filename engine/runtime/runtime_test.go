@@ -127,7 +127,7 @@ func TestEmbeddingsEqualTheReference(t *testing.T) {
 			}
 			checkRows(t, "image "+p.String(), out, readFloats(t, "image.output"), least[p])
 			out = make([]float32, textRows*dim)
-			if err := newLane(t, texts).RunTexts(readInts(t, "text.input"), textRows, textLength, out); err != nil {
+			if err := newLane(t, texts).RunTexts(Texts{Rows: textRows, Length: textLength, IDs: readInts(t, "text.input")}, out); err != nil {
 				t.Fatal(err)
 			}
 			checkRows(t, "text "+p.String(), out, readFloats(t, "text.output"), least[p])
@@ -148,7 +148,7 @@ func TestShapesMayChangeFromCallToCall(t *testing.T) {
 					copy(padded[row*length:], ids[row*textLength:(row+1)*textLength])
 				}
 				out := make([]float32, rows*dim)
-				if err := l.RunTexts(padded, rows, length, out); err != nil {
+				if err := l.RunTexts(Texts{Rows: rows, Length: length, IDs: padded}, out); err != nil {
 					t.Fatal(err)
 				}
 				checkRows(t, "padded", out, want[:rows*dim], 0.999999)
@@ -169,7 +169,7 @@ func TestLanesRunAtTheSameTime(t *testing.T) {
 				for n := range 40 {
 					row := (i + n) % textRows
 					out := make([]float32, dim)
-					if err := l.RunTexts(ids[row*textLength:(row+1)*textLength], 1, textLength, out); err != nil {
+					if err := l.RunTexts(Texts{Rows: 1, Length: textLength, IDs: ids[row*textLength : (row+1)*textLength]}, out); err != nil {
 						t.Error(err)
 						return
 					}
@@ -189,7 +189,7 @@ func TestOneLaneFromManyGoroutines(t *testing.T) {
 		for range 4 {
 			wait.Go(func() {
 				out := make([]float32, textRows*dim)
-				if err := l.RunTexts(ids, textRows, textLength, out); err != nil {
+				if err := l.RunTexts(Texts{Rows: textRows, Length: textLength, IDs: ids}, out); err != nil {
 					t.Error(err)
 				}
 				checkRows(t, "shared lane", out, want, 0.999999)
@@ -238,7 +238,7 @@ func checkTower(t *testing.T, s *Session, tower Tower) {
 	if tower == Image {
 		err = lane.RunImages(readFile(t, "image.input"), imageRows, imageSize, out)
 	} else {
-		err = lane.RunTexts(readInts(t, "text.input"), textRows, textLength, out)
+		err = lane.RunTexts(Texts{Rows: textRows, Length: textLength, IDs: readInts(t, "text.input")}, out)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -338,7 +338,7 @@ func TestClosing(t *testing.T) {
 		l := newLane(t, s)
 		s.Close()
 		out := make([]float32, textRows*dim)
-		if err := l.RunTexts(ids, textRows, textLength, out); err != nil {
+		if err := l.RunTexts(Texts{Rows: textRows, Length: textLength, IDs: ids}, out); err != nil {
 			t.Errorf("a lane must outlive the Close of its session: %v", err)
 		}
 		if _, err := s.NewLane(); !errors.Is(err, ErrInvalid) {
@@ -347,7 +347,7 @@ func TestClosing(t *testing.T) {
 		l.Close()
 		l.Close()
 		s.Close()
-		if err := l.RunTexts(ids, textRows, textLength, out); !errors.Is(err, ErrInvalid) {
+		if err := l.RunTexts(Texts{Rows: textRows, Length: textLength, IDs: ids}, out); !errors.Is(err, ErrInvalid) {
 			t.Errorf("run of a closed lane: %v", err)
 		}
 	})

@@ -21,6 +21,8 @@ type SessionOptions struct {
 	Precision Precision // Auto lets the runtime choose; anything else is met or refused
 	Lanes     int       // how many lanes will run at the same time; 0: 1
 	Threads   int       // processor threads for each lane; 0: cores divided by lanes, at least 1
+	MaxRows   int       // most rows of a batch; 0: not known
+	MaxLength int       // text: most tokens of one text; 0: not known
 }
 
 // SessionInfo says what is in force.
@@ -30,6 +32,7 @@ type SessionInfo struct {
 	Dim       int       // columns of the output
 	ImageSize int       // image tower: height and width in pixels, 0 when the graph takes any
 	Cached    bool      // the compiled model came from CacheDir
+	Packs     bool      // the text tower takes several texts in a line
 }
 
 // Session is one tower compiled for one device. It is safe for concurrent use.
@@ -66,6 +69,7 @@ func (r *Runtime) NewSession(o SessionOptions) (*Session, error) {
 	options.precision = C.clip_precision(o.Precision)
 	options.lanes = C.uint32_t(o.Lanes)
 	options.threads = C.uint32_t(o.Threads)
+	options.max_rows, options.max_length = C.uint32_t(max(o.MaxRows, 0)), C.uint32_t(max(o.MaxLength, 0))
 
 	var info C.clip_session_info
 	info.size = C.uint32_t(unsafe.Sizeof(info))
@@ -81,6 +85,7 @@ func (r *Runtime) NewSession(o SessionOptions) (*Session, error) {
 		Dim:       int(info.dim),
 		ImageSize: int(info.image_size),
 		Cached:    info.cached != 0,
+		Packs:     info.packs != 0,
 	}}, nil
 }
 

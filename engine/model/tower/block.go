@@ -12,9 +12,10 @@ type block struct {
 	mask              string // added to the scores, "" for none
 	// pool, when set, picks one row of each item, [N, T, width] -> [N, 1, width]. It is set in the last block,
 	// where only the pooled row is wanted: keys and values need all rows, the query, the output projection and the MLP
-	// one. poolMask replaces mask then.
-	pool     func(x string) string
-	poolMask string
+	// one.
+	pool func(x string) string
+	// keep is the same for where the rows of several items lie mixed, so that the query needs all rows, too.
+	keep func(x string) string
 }
 
 // transformer adds one block: x + attention(norm(x)), then x + mlp(norm(x)). x is float32 [N, T, width].
@@ -27,6 +28,9 @@ func (b *builder) transformer(x string, k block) string {
 	out := attention(y, k)
 	if k.pool != nil {
 		x = k.pool(x)
+	}
+	if k.keep != nil {
+		x, out = k.keep(x), k.keep(out)
 	}
 	x = b.Op("Add", in(x, b.layerScale(b.toFloat(b.dense(out, k.prefix+"attn.out_proj", k.width, k.width)), k.prefix+"ls_1.gamma", k.width)))
 	y = b.toProducts(b.layerNorm(x, k.prefix+"ln_2", k.width, arch.NormEps))
@@ -62,5 +66,5 @@ func (b *builder) pooledAttention(y string, k block) string {
 	for i := range parts {
 		parts[i] = b.heads(parts[i], k.heads, k.width)
 	}
-	return b.merge(b.attend(q, parts[0], parts[1], k.poolMask), k.width)
+	return b.merge(b.attend(q, parts[0], parts[1], ""), k.width)
 }

@@ -1,8 +1,8 @@
 // Package tower writes the two towers of a CLIP as ONNX graphs that every runtime compiles.
 //
-// Image tower: input "pixels" uint8 [N, S, S, 3] (RGB), output "embedding" float32 [N, D]. Text tower: input "ids" int32
-// [N, L], rows padded at the end, output "embedding" float32 [N, D]. Both outputs are the raw projections, not
-// normalised.
+// Image tower: input "pixels" uint8 [N, S, S, 3] (RGB), output "embedding" float32 [N, D]. Text tower: inputs "ids",
+// "positions" and "segments" int32 [R, W] and "ends" int32 [N], several texts in a line; or, for RoBERTa, one input "ids" int32
+// [N, L], rows padded at the end. Output "embedding" float32 [N, D]. Both outputs are the raw projections, not normalised.
 //
 // With weights of float16 or bfloat16 the matrix products run in that type; the residual stream, layer norms and softmax
 // stay float32.
