@@ -16,6 +16,20 @@
 // not understand the RR forms of a flow. A runtime also takes "cuda" and "cuda:N" with N a CUDA ordinal of this process, for
 // callers that have not asked this package.
 //
+// So a program that serves goes this way, before it opens a runtime:
+//
+//	library, err := cuda.Open()                    // errors.Is(err, cuda.ErrNoGPU): the CPU it is
+//	devices, err := library.Discover()
+//	selection, err := cuda.Visible(devices, cuda.FromEnvironment(executor.Env, os.LookupEnv))
+//	picked, err := selection.Pick(executor.Device) // "cuda", "cuda:1"
+//	placed, err := cuda.Place(replicas, picked)    // a device for each replica
+//	err = cuda.Check(need, placed, devices)
+//	value, err := cuda.Environment(placed)         // of all executors together
+//	os.Setenv("CUDA_VISIBLE_DEVICES", value)       // reaches C as well
+//	placed[i].Runtime()                            // for each session
+//	placed[i].KeepNear()                           // in the thread of each lane
+//	monitor := library.Watch(placed, ...)          // OnLost, OnRecovered: replicas out, and in again
+//
 // What a flow calls cuda:N is the Nth of the devices that its CUDA_VISIBLE_DEVICES leaves ([Selection.Pick]); indices inside
 // that variable are those of nvidia-smi.
 package cuda

@@ -1,11 +1,11 @@
 // Each function of NVML is one jump through its slot; the slot holds clip_nvml_missing until clip_nvml_bind.
-// The symbols are hidden, so that the library keeps calling its own functions when it is opened.
+// The symbols are hidden, so that the library keeps calling its own functions when it is opened. Hint 34 is bti c.
 #define NVML(name)                        \
   .globl name;                            \
   .hidden name;                           \
   .type name, %function;                  \
   name:;                                  \
-  bti c;                                  \
+  hint #34;                               \
   adrp x16, clip_slot_##name;             \
   ldr x16, [x16, :lo12:clip_slot_##name]; \
   br x16;                                 \
@@ -17,7 +17,6 @@
   clip_slot_##name:.quad clip_nvml_missing; \
   .popsection;
 
-.arch armv8.5-a
 .text
 #include "functions.h"
 .section .note.GNU-stack, "", %progbits
