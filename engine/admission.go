@@ -17,7 +17,9 @@ func (m *Model) accept(r *request) error {
 	case m.closed:
 		return Errorf(Unavailable, "the server is shutting down")
 	case n > m.opts.MaxQueued:
-		return Errorf(Invalid, "the request has %d inputs; at most %d are allowed (max_queued)", n, m.opts.MaxQueued)
+		e := Errorf(Invalid, "the request has %d inputs; at most %d are allowed (max_queued)", n, m.opts.MaxQueued)
+		e.Limit = "max_queued"
+		return e
 	case !m.healthy:
 		return Errorf(Unavailable, "model %s does not work at the moment: %s", m.Name, m.reason)
 	}
@@ -26,20 +28,20 @@ func (m *Model) accept(r *request) error {
 	if m.queued+n > m.opts.MaxQueued {
 		e := Errorf(Overloaded, "%d inputs are waiting and %d more exceed the limit of %d (max_queued); try again later",
 			m.queued, n, m.opts.MaxQueued)
-		e.RetryAfter = turn
+		e.RetryAfter, e.Limit = turn, "max_queued"
 		return e
 	}
 	if turn > m.opts.MaxWait && r.priority != High {
 		e := Errorf(Overloaded, "%d inputs are waiting and a new one would wait %v for its turn; at most %v are allowed (max_wait); try again later",
 			m.queued, turn.Round(time.Millisecond), m.opts.MaxWait)
-		e.RetryAfter = turn - m.opts.MaxWait/2
+		e.RetryAfter, e.Limit = turn-m.opts.MaxWait/2, "max_wait"
 		return e
 	}
 	if !r.deadline.IsZero() && m.queued > 0 {
 		if left := time.Until(r.deadline); last > left {
 			e := Errorf(Overloaded, "the request allows %v, but with %d inputs waiting its answer would take about %v; try again later",
 				left.Round(time.Millisecond), m.queued, last.Round(time.Millisecond))
-			e.RetryAfter = last
+			e.RetryAfter, e.Limit = last, "deadline"
 			return e
 		}
 	}

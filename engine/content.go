@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/maypok86/otter/v2"
+	"github.com/maypok86/otter/v2/stats"
 )
 
 // contentKey stands for the content of an input: 128 bits under keys that are drawn anew for each process, so that nobody
@@ -47,7 +48,17 @@ func (in *Input) key() (k contentKey) {
 type cache struct {
 	rows         *otter.Cache[contentKey, []float32]
 	hits, misses atomic.Uint64
+	evicted      evictions
 }
+
+// evictions counts them as the cache's recorder.
+type evictions struct {
+	stats.NoopRecorder
+	atomic.Uint64
+}
+
+// RecordEviction implements stats.Recorder.
+func (e *evictions) RecordEviction(uint32) { e.Add(1) }
 
 // entryBytes is what an entry takes beside its row: key, node, place in the table.
 const entryBytes = 160
@@ -57,14 +68,17 @@ func newCache(bytes int64) (*cache, error) {
 	if bytes <= 0 {
 		return nil, nil
 	}
+	c := &cache{}
 	rows, err := otter.New(&otter.Options[contentKey, []float32]{
 		MaximumWeight: uint64(bytes),
+		StatsRecorder: &c.evicted,
 		Weigher:       func(_ contentKey, row []float32) uint32 { return uint32(entryBytes + 4*len(row)) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &cache{rows: rows}, nil
+	c.rows = rows
+	return c, nil
 }
 
 // get copies the row of a content to dst, when it is there. A nil cache has nothing.
@@ -93,6 +107,7 @@ type Stats struct {
 	CacheHits   uint64 // inputs answered from the cache
 	CacheMisses uint64 // inputs looked for in vain
 	CacheBytes  uint64 // taken now
+	Evicted     uint64 // embeddings that the cache dropped for others
 	Joined      uint64 // inputs that were the same as one in progress, and were answered with it
 }
 
@@ -101,6 +116,7 @@ func (m *Model) Stats() Stats {
 	s := Stats{Joined: m.joined.Load()}
 	if c := m.cache; c != nil {
 		s.CacheHits, s.CacheMisses, s.CacheBytes = c.hits.Load(), c.misses.Load(), c.rows.WeightedSize()
+		s.Evicted = c.evicted.Load()
 	}
 	return s
 }

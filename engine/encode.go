@@ -108,6 +108,7 @@ func (m *Model) tokenize(r *request, n int) {
 			continue
 		}
 		ready := time.Now()
+		m.prepared(TextTower, len(chunk), began, ready)
 		m.queueTexts(r, chunk, keys, began, ready)
 		chunk, keys, began = chunk[:0], keys[:0], ready
 		ids = make([]int32, 0, 16*min(n, tokenizeChunk))

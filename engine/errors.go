@@ -44,6 +44,7 @@ type Error struct {
 	Err     error // what caused it, or nil
 
 	RetryAfter time.Duration // Overloaded: about when there is room again; 0: unknown
+	Limit      string        // the limit that was reached, as metrics name it, such as max_queued; "": none
 }
 
 // Error implements error.

@@ -75,6 +75,7 @@ func (m *Model) replace(s *slot) {
 			return
 		}
 		lane, err := m.rebuild(s, old)
+		m.rebuilt(err)
 		m.mu.Lock()
 		if err == nil {
 			if m.stopped {

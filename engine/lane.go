@@ -211,6 +211,7 @@ func (m *Model) finish(s *slot, b *batch, err error) bool {
 		return false
 	}
 	left := time.Now()
+	m.ran(b, left, err)
 	bad := 0
 	if err == nil {
 		for i := range b.items {

@@ -69,6 +69,9 @@ type Options struct {
 	// OnHealth is called when what Health returns changes, from a goroutine of its own; nil: nobody asks.
 	OnHealth func(ok bool, reason string)
 
+	// Observer hears what the model does; nil: nobody listens.
+	Observer Observer
+
 	// CacheBytes bounds a cache of embeddings by the content of texts and pictures; 0: none.
 	CacheBytes int64
 }

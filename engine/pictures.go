@@ -70,6 +70,7 @@ func (m *Model) prepareImages() {
 		began := time.Now()
 		err := m.prepare(it)
 		it.ready = time.Now()
+		m.prepared(ImageTower, 1, began, it.ready)
 
 		m.mu.Lock()
 		if r.reading--; r.gone && r.reading == 0 {

@@ -71,6 +71,7 @@ func (m *Model) patience(s *slot, b *batch) time.Duration {
 // with the call, which may still write to it. The lock is held.
 func (m *Model) giveUp(s *slot, b *batch) {
 	err := fmt.Errorf("a batch of %d did not end within %v", len(b.items), b.limit.Round(time.Millisecond))
+	m.ran(b, time.Now(), err)
 	b.lost, s.batch = true, nil
 	m.running[b.queue] -= len(b.items)
 	hanging := s.Lane
