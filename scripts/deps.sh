@@ -77,6 +77,13 @@ unpack_onnxruntime() {
   (cd "$2/lib" && ln -s libonnxruntime.so.*.* libonnxruntime.so.1 && ln -s libonnxruntime.so.1 libonnxruntime.so)
 }
 
+unpack_tbb-devel() {
+  unzip -q -DD "$1" 'tbb_devel-*.data/data/include/*' 'tbb_devel-*.dist-info/LICENSE.txt' -d "$2/wheel"
+  mv "$2"/wheel/tbb_devel-*.data/data/include "$2/include"
+  mkdir "$2/licenses"
+  mv "$2"/wheel/tbb_devel-*.dist-info/LICENSE.txt "$2/licenses"
+}
+
 unpack_clang-format() {
   unzip -q -DD "$1" clang_format/data/bin/clang-format 'clang_format-*.dist-info/licenses/*' -d "$2/wheel"
   mkdir "$2/bin"

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "cpus.h"
 #include "files.h"
 #include "options.h"
 
@@ -106,7 +107,8 @@ class OnnxRuntimeLane : public Lane {
 }  // namespace
 
 OnnxRuntimeSession::OnnxRuntimeSession(const OrtEnv& env, const SessionOptions& options,
-                                       const std::string& device) {
+                                       const std::string& device)
+    : cpus_(options.cpus) {
   info_.precision = CLIP_PRECISION_FP32;
   info_.device = device;
   OrtMemoryInfo* memory = nullptr;
@@ -142,6 +144,7 @@ void OnnxRuntimeSession::ReadSignature(const SessionOptions& options) {
 }
 
 void OnnxRuntimeSession::Run(const Batch& batch, const OrtRunOptions* options) const {
+  Affinity here(cpus_);  // the threads of the pool have inherited it
   auto type = info_.tower == CLIP_TOWER_IMAGE ? ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8
                                               : ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
   constexpr size_t kMostInputs = 4;

@@ -21,6 +21,7 @@ class OnnxRuntimeSession : public Session {
  private:
   void ReadSignature(const SessionOptions& options);
 
+  std::vector<int> cpus_;
   Owned<OrtMemoryInfo> memory_;
   Owned<OrtSession> session_;
   std::vector<std::string> inputs_;

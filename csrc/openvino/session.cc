@@ -125,11 +125,15 @@ void OpenVinoSession::Compile(ov::Core& core, const SessionOptions& options) {
       ov::num_streams(static_cast<int32_t>(options.lanes)),
       ov::inference_num_threads(static_cast<int32_t>(options.lanes * options.threads)),
       ov::hint::inference_precision(ElementType(info_.precision)),
-      // The server's own threads share the cores; a pinned thread would wait behind them while another core
-      // is idle.
+      // The server's own threads share the cores; a thread pinned to one of them would wait behind them while
+      // another core is idle. (Binding keeps threads on a set of cores, within which they move.)
       ov::hint::enable_cpu_pinning(false),
   };
   settings.insert({kKernelCacheProperty, kKernelCacheEntries});
+  if (!options.cpus.empty()) {
+    binding_ = std::make_unique<Binding>(options.cpus);
+    binding_->Prepare(core, settings, options.lanes);
+  }
   std::string folder =
       CacheFolder(options.cache_dir, options.graph_path,
                   {"openvino", ov::get_openvino_version().buildNumber,
@@ -171,6 +175,7 @@ void OpenVinoSession::WarmUp(uint32_t lanes) {
     inputs.emplace_back(port.get_element_type(), ends ? ov::Shape{1} : shape);
     std::memset(inputs.back().data(), 0, inputs.back().get_byte_size());
   }
+  if (binding_ != nullptr) return binding_->Attach(model_, inputs, info_.dim, lanes);
   std::vector<ov::InferRequest> requests;
   for (uint32_t i = 0; i < lanes; ++i) {
     requests.push_back(model_.create_infer_request());

@@ -3,6 +3,7 @@
 
 #include <openvino/openvino.hpp>
 
+#include "binding.h"
 #include "plugin.h"
 
 namespace clip {
@@ -21,6 +22,7 @@ class OpenVinoSession : public Session {
   void WarmUp(uint32_t lanes);
 
   ov::CompiledModel model_;
+  std::unique_ptr<Binding> binding_;  // null: its threads run anywhere; goes before the model
 };
 
 }  // namespace clip

@@ -6,6 +6,8 @@
 #include <fstream>
 #include <thread>
 
+#include "cpus.h"
+
 namespace clip {
 namespace {
 
@@ -85,7 +87,9 @@ SessionOptions CheckOptions(const clip_session_options& options) {
   if (options.threads > kMostLanes) {
     Fail(CLIP_INVALID_ARGUMENT, "threads is ", options.threads, "; at most ", kMostLanes);
   }
-  uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
+  checked.cpus = ParseCpus(Text(options.cpus));
+  uint32_t cores = checked.cpus.empty() ? std::max(1u, std::thread::hardware_concurrency())
+                                        : static_cast<uint32_t>(checked.cpus.size());
   checked.max_rows = options.max_rows;
   checked.max_length = options.max_length;
   checked.lanes = std::max(1u, options.lanes);

@@ -5,9 +5,11 @@
 #include <cstring>
 #include <mutex>
 
+#include "cpus.h"
 #include "options.h"
 
 struct clip_session {
+  std::vector<int> cpus;
   std::unique_ptr<clip::Session> session;
 };
 
@@ -52,7 +54,10 @@ clip_status SessionCreate(const clip_session_options* options, clip_session** se
     CheckSize("clip_session_options", options->size, sizeof(*options));
     CheckSize("clip_session_info", info->size, sizeof(*info));
     auto made = std::make_unique<clip_session>();
-    made->session = runtime->NewSession(CheckOptions(*options));
+    SessionOptions checked = CheckOptions(*options);
+    made->cpus = checked.cpus;
+    Affinity here(made->cpus);
+    made->session = runtime->NewSession(checked);
     const SessionInfo& in_force = made->session->info();
     info->precision = in_force.precision;
     info->dim = in_force.dim;
@@ -75,6 +80,7 @@ clip_status LaneCreate(clip_session* session, clip_lane** lane, char* error, siz
     *lane = nullptr;
     auto made = std::make_unique<clip_lane>();
     made->info = session->session->info();
+    Affinity here(session->cpus);
     made->lane = session->session->NewLane();
     *lane = made.release();
   });
@@ -108,6 +114,7 @@ const clip_runtime_api* MakeApi(uint32_t abi, Runtime* (*make)(), char* error, s
            "; build both from the same source");
     }
     std::lock_guard<std::mutex> lock(once);
+    UnboundCpus();  // of this thread, which nothing was bound on
     if (runtime == nullptr) runtime = make();
   });
   return status == CLIP_OK ? &kApi : nullptr;

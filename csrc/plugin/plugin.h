@@ -22,8 +22,11 @@ struct SessionOptions {
   clip_tower tower = CLIP_TOWER_IMAGE;
   clip_precision precision = CLIP_PRECISION_AUTO;
   uint32_t lanes = 1;
-  uint32_t threads = 1;                   // for each lane
-  std::vector<int> cpus;                  // processors that its threads may run on; empty: all
+  uint32_t threads = 1;  // for each lane
+  // Processors that its threads may run on, ascending; empty: all. The calling thread is on them while
+  // NewSession and NewLane run, so that threads made there inherit them; for other threads the runtime has to
+  // see to it.
+  std::vector<int> cpus;
   uint32_t max_rows = 0, max_length = 0;  // of a batch; 0: not known
 };
 

@@ -21,6 +21,7 @@ type SessionOptions struct {
 	Precision Precision // Auto lets the runtime choose; anything else is met or refused
 	Lanes     int       // how many lanes will run at the same time; 0: 1
 	Threads   int       // processor threads for each lane; 0: cores divided by lanes, at least 1
+	Cpus      string    // processors that its threads may run on, as "0-3,8" (see clipd/engine/cpus); "": all
 	MaxRows   int       // most rows of a batch; 0: not known
 	MaxLength int       // text: most tokens of one text; 0: not known
 }
@@ -53,15 +54,16 @@ func (r *Runtime) NewSession(o SessionOptions) (*Session, error) {
 		return nil, r.fail(StatusInvalid, fmt.Sprintf("lanes is %d and threads is %d; neither may be negative", o.Lanes, o.Threads))
 	}
 	// C would take the part before a zero byte for the whole.
-	for _, text := range []string{o.Graph, o.CacheDir, o.Device} {
+	for _, text := range []string{o.Graph, o.CacheDir, o.Device, o.Cpus} {
 		if strings.ContainsRune(text, 0) {
 			return nil, r.fail(StatusInvalid, fmt.Sprintf("%q contains a zero byte", text))
 		}
 	}
-	graph, cache, device := C.CString(o.Graph), C.CString(o.CacheDir), C.CString(o.Device)
+	graph, cache, device, cpus := C.CString(o.Graph), C.CString(o.CacheDir), C.CString(o.Device), C.CString(o.Cpus)
 	defer C.free(unsafe.Pointer(graph))
 	defer C.free(unsafe.Pointer(cache))
 	defer C.free(unsafe.Pointer(device))
+	defer C.free(unsafe.Pointer(cpus))
 	var options C.clip_session_options
 	options.size = C.uint32_t(unsafe.Sizeof(options))
 	options.graph_path, options.cache_dir, options.device = graph, cache, device
@@ -69,6 +71,7 @@ func (r *Runtime) NewSession(o SessionOptions) (*Session, error) {
 	options.precision = C.clip_precision(o.Precision)
 	options.lanes = C.uint32_t(o.Lanes)
 	options.threads = C.uint32_t(o.Threads)
+	options.cpus = cpus
 	options.max_rows, options.max_length = C.uint32_t(max(o.MaxRows, 0)), C.uint32_t(max(o.MaxLength, 0))
 
 	var info C.clip_session_info
