@@ -7,26 +7,32 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"clipd/engine"
 	"clipd/flows"
+	"clipd/frontend/metrics"
 )
 
 // health gathers what the models say of themselves and passes it on when the whole changes.
 type health struct {
-	log   zerolog.Logger
-	names []string // of the executors, in the order of the flow
+	log     zerolog.Logger
+	names   []string         // of the executors, in the order of the flow
+	metrics *metrics.Metrics // which the models tell what they do; nil: nobody asks
 
 	mu   sync.Mutex
 	why  []string            // why each of them does not answer; "" when it does
 	tell func(reason string) // set once the server is ready; "" for a server whose models all answer
 }
 
-func newHealth(f *flows.Flow, log zerolog.Logger) *health {
-	h := &health{log: log, why: make([]string, len(f.Executors))}
+func newHealth(f *flows.Flow, m *metrics.Metrics, log zerolog.Logger) *health {
+	h := &health{log: log, metrics: m, why: make([]string, len(f.Executors))}
 	for _, x := range f.Executors {
 		h.names = append(h.names, x.Name)
 	}
 	return h
 }
+
+// observer returns what counts the work of executor i; nil: nobody does.
+func (h *health) observer(i int) engine.Observer { return h.metrics.Executor(h.names[i]).Observer() }
 
 // report returns the callback of executor i.
 func (h *health) report(i int) func(ok bool, reason string) {

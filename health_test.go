@@ -9,7 +9,7 @@ import (
 )
 
 func TestHealthOfSeveralModels(t *testing.T) {
-	h := newHealth(&flows.Flow{Executors: []flows.Executor{{Name: "a"}, {Name: "b"}}}, zerolog.Nop())
+	h := newHealth(&flows.Flow{Executors: []flows.Executor{{Name: "a"}, {Name: "b"}}}, nil, zerolog.Nop())
 	said := []string{}
 	a, b := h.report(0), h.report(1)
 	a(false, "no lane works") // before anyone listens

@@ -30,7 +30,7 @@ A keys file has one line for each key: its name, its hash, and its limits. The k
 reads the keys file cannot call the server with it. A running server notices at its next request that the file changed,
 a second late at most, so that keys are added, limited and taken back without a restart. # begins a comment.
 
-  web    sha256:9f86d081… rate=100/s concurrent=8
+  web    sha256:9f86d081… rate=100/s concurrent=8 priority=high
   batch  sha256:60303ae2… documents=6000/m models=ViT-L-14::openai   # nightly run`,
 		Example: `  clipd key new web --append keys.txt
   clipd key new batch --rate 100/s --concurrent 8 --models ViT-B-32::openai
@@ -135,9 +135,9 @@ func one(want string) cobra.PositionalArgs {
 
 // keyLine is what the flags say about a key's line.
 type keyLine struct {
-	rate, documents, models string
-	concurrent              int
-	file                    string
+	rate, documents, models, priority string
+	concurrent                        int
+	file                              string
 }
 
 func (l *keyLine) addFlags(f *pflag.FlagSet) {
@@ -145,6 +145,7 @@ func (l *keyLine) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&l.documents, "documents", "", "most documents in all requests together, in the same form")
 	f.IntVar(&l.concurrent, "concurrent", 0, "most requests in progress at a time (0: no limit)")
 	f.StringVar(&l.models, "models", "", "models that the key may use, by name, with commas (default: all)")
+	f.StringVar(&l.priority, "priority", "", "of the key's requests: `normal`, on-request (normal, but they may ask for high) or high (default: normal)")
 	f.StringVar(&l.file, "append", "", "keys `FILE` to append the line to; made when there is none, for its owner only")
 }
 
@@ -162,7 +163,7 @@ func (l *keyLine) entry(name, secret string) (auth.Entry, error) {
 	if l.concurrent != 0 {
 		concurrent = strconv.Itoa(l.concurrent)
 	}
-	for _, limit := range [][2]string{{"rate", l.rate}, {"documents", l.documents}, {"concurrent", concurrent}, {"models", l.models}} {
+	for _, limit := range [][2]string{{"rate", l.rate}, {"documents", l.documents}, {"concurrent", concurrent}, {"models", l.models}, {"priority", l.priority}} {
 		if limit[1] == "" {
 			continue
 		}
@@ -199,13 +200,14 @@ func readSecret(in io.Reader, prompt io.Writer) (string, error) {
 // printKeys prints a table of names and limits.
 func printKeys(w io.Writer, entries []auth.Entry) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tREQUESTS\tDOCUMENTS\tCONCURRENT\tMODELS")
+	fmt.Fprintln(t, "NAME\tREQUESTS\tDOCUMENTS\tCONCURRENT\tPRIORITY\tMODELS")
 	for _, e := range entries {
 		concurrent := "no limit"
 		if e.Concurrent > 0 {
 			concurrent = strconv.Itoa(e.Concurrent)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", e.Name, rateOrNone(e.Rate), rateOrNone(e.Documents), concurrent, cmp.Or(strings.Join(e.Models, ","), "all"))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Name, rateOrNone(e.Rate), rateOrNone(e.Documents), concurrent, e.Priority,
+			cmp.Or(strings.Join(e.Models, ","), "all"))
 	}
 	return t.Flush()
 }

@@ -23,7 +23,7 @@ func clipdKey(input string, args ...string) (output string, err error) {
 }
 
 func TestKeyNewPrintsAKeyThatItsLineKnows(t *testing.T) {
-	out, err := clipdKey("", "new", "web", "--rate", "6000/m", "--documents", "10/s", "--concurrent", "8", "--models", "b,a")
+	out, err := clipdKey("", "new", "web", "--rate", "6000/m", "--documents", "10/s", "--concurrent", "8", "--models", "b,a", "--priority", "on-request")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestKeyNewPrintsAKeyThatItsLineKnows(t *testing.T) {
 	if !strings.HasPrefix(secret, "clipd_") || strings.Count(out, secret) != 1 || !strings.HasSuffix(lines[len(lines)-2], "The line for the keys file:") {
 		t.Errorf("output: %s", out)
 	}
-	if !strings.HasPrefix(line, "web sha256:") || !strings.HasSuffix(line, " rate=6000/m documents=10/s concurrent=8 models=a,b") {
+	if !strings.HasPrefix(line, "web sha256:") || !strings.HasSuffix(line, " rate=6000/m documents=10/s concurrent=8 models=a,b priority=on-request") {
 		t.Errorf("line: %s", line)
 	}
 	t.Setenv("CLIPD_TEST_KEYS", line)
@@ -47,7 +47,7 @@ func TestKeyNewPrintsAKeyThatItsLineKnows(t *testing.T) {
 
 func TestKeyAppendAndList(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "keys.txt")
-	secret, err := clipdKey("", "new", "web", "--append", file)
+	secret, err := clipdKey("", "new", "web", "--append", file, "--priority", "high")
 	if err != nil || strings.Count(secret, "\n") != 1 {
 		t.Fatalf("%q, %v", secret, err)
 	}
@@ -64,7 +64,8 @@ func TestKeyAppendAndList(t *testing.T) {
 		}
 	}
 	out, err := clipdKey("", "list", file)
-	want := "NAME  REQUESTS  DOCUMENTS  CONCURRENT  MODELS\nweb   no limit  no limit   no limit    all\nold   5/h       no limit   no limit    all\n"
+	want := "NAME  REQUESTS  DOCUMENTS  CONCURRENT  PRIORITY  MODELS\nweb   no limit  no limit   no limit    high      all\n" +
+		"old   5/h       no limit   no limit    normal    all\n"
 	if err != nil || out != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, out, want)
 	}

@@ -16,6 +16,7 @@ import (
 	"clipd/frontend/fault"
 	"clipd/frontend/jina"
 	"clipd/frontend/limit"
+	"clipd/frontend/metrics"
 )
 
 // models are the loaded models of a flow, in the order of its executors.
@@ -27,25 +28,26 @@ func loadModels(ctx context.Context, f *flows.Flow, h *health, log zerolog.Logge
 	var all models
 	for i, x := range f.Executors {
 		log.Info().Str("executor", x.Name).Str("model", cmp.Or(x.ModelPath, x.Model)).Msg("loading")
-		l, err := loadModel(ctx, f, x, h.report(i), log)
+		l, err := loadModel(ctx, f, x, h.report(i), h.observer(i), log)
 		if err != nil {
 			all.Close()
 			return nil, x.Errorf("", "executor %s: %v", x.Name, err)
 		}
 		log.Info().Str("executor", x.Name).Str("model", l.Name).Str("runtime", l.Runtime.Name).Dur("took_ms", l.Took).Msg("loaded")
+		h.metrics.AddModel(x.Name, l)
 		all = append(all, l)
 	}
 	return all, nil
 }
 
-func loadModel(ctx context.Context, f *flows.Flow, x flows.Executor, onHealth func(bool, string), log zerolog.Logger) (*engine.Loaded, error) {
+func loadModel(ctx context.Context, f *flows.Flow, x flows.Executor, onHealth func(bool, string), observer engine.Observer, log zerolog.Logger) (*engine.Loaded, error) {
 	if x.TimeoutReady > 0 {
 		bounded, cancel := context.WithTimeoutCause(ctx, x.TimeoutReady, fmt.Errorf("not loaded within %v (timeout_ready)", x.TimeoutReady))
 		defer cancel()
 		ctx = bounded
 	}
 	o := loadOptions(f, x, log)
-	o.OnHealth = onHealth
+	o.OnHealth, o.Observer = onHealth, observer
 	l, err := engine.Load(ctx, o)
 	if err != nil && errors.Is(err, context.DeadlineExceeded) {
 		err = context.Cause(ctx)
@@ -93,13 +95,13 @@ func runtimeOf(x flows.Executor) string {
 }
 
 // executors makes what answers requests with the models.
-func (m models) executors(f *flows.Flow, loader jina.Loader, bytes *limit.Bytes, log zerolog.Logger) ([]*jina.Executor, error) {
+func (m models) executors(f *flows.Flow, loader jina.Loader, bytes *limit.Bytes, counters *metrics.Metrics, log zerolog.Logger) ([]*jina.Executor, error) {
 	all := make([]*jina.Executor, len(m))
 	for i, l := range m {
 		x := f.Executors[i]
 		made, err := jina.NewExecutor(jina.ExecutorOptions{
 			Name: x.Name, ModelName: l.Name, Model: l.Model, LogitScale: l.LogitScale, AccessPaths: x.AccessPaths, Loader: loader,
-			Bytes: bytes, MaxLoaded: f.Gateway.Limits.MaxMessageBytes, Log: log,
+			Bytes: bytes, MaxLoaded: f.Gateway.Limits.MaxMessageBytes, Metrics: counters.Executor(x.Name), Log: log,
 		})
 		if err != nil {
 			return nil, x.Errorf("access_paths", "executor %s: %v", x.Name, fault.Of(err))

@@ -17,6 +17,7 @@ import (
 	"clipd/frontend/fetch"
 	"clipd/frontend/jina"
 	"clipd/frontend/limit"
+	"clipd/frontend/metrics"
 )
 
 // graceTime is how long calls may go on after SIGTERM; Kubernetes kills 30 s after its signal.
@@ -48,14 +49,18 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 	// The ports are opened before the models are loaded: one that is taken should not cost the wait.
 	boundHeap()
 	bytes := limit.NewBytes(flow.Gateway.Limits.MaxInflightBytes)
+	var counters *metrics.Metrics // nil: nobody asks
+	if flow.Gateway.Monitoring {
+		counters = metrics.New(version)
+	}
 	gateway := jina.NewGateway(jina.GatewayOptions{
-		Version: version, Timeout: flow.Gateway.TimeoutSend, MaxDocuments: flow.Gateway.Limits.MaxDocuments,
+		Version: version, Timeout: flow.Gateway.TimeoutSend, MaxDocuments: flow.Gateway.Limits.MaxDocuments, Metrics: counters,
 	})
-	server, err := frontend.Listen(frontend.Options{Settings: flow.Gateway, Version: version, Bytes: bytes, Log: log}, gateway)
+	server, err := frontend.Listen(frontend.Options{Settings: flow.Gateway, Version: version, Bytes: bytes, Metrics: counters, Log: log}, gateway)
 	if err != nil {
 		return fmt.Errorf("%s: %w", flow.Source, err)
 	}
-	state := newHealth(flow, log)
+	state := newHealth(flow, counters, log)
 	loaded, err := loadModels(ctx, flow, state, log)
 	if err != nil {
 		server.Close()
@@ -64,7 +69,7 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 		}
 		return err
 	}
-	executors, err := loaded.executors(flow, loader, bytes, log)
+	executors, err := loaded.executors(flow, loader, bytes, counters, log)
 	if err == nil {
 		err = gateway.SetExecutors(executors...)
 	}
@@ -73,6 +78,7 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 		loaded.Close()
 		return err
 	}
+	server.CheckKeys()
 	state.follow(func(reason string) {
 		gateway.SetHealth(reason)
 		server.SetReady(reason == "")

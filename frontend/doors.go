@@ -45,16 +45,22 @@ func (p *port) add(protocol flows.Protocol) {
 
 // URL is where callers find a server by one protocol.
 type URL struct {
-	Name string // grpc, http, websocket or docs
+	Name string // grpc, http, websocket, docs or metrics
 	URL  string
 }
 
-// URLs lists the open doors. An address that stands for all of the machine's is shown as the loopback one.
-func (s *Server) URLs() []URL {
-	host := s.options.Settings.Host
-	if host == "" || host == "0.0.0.0" || host == "::" {
-		host = "127.0.0.1"
+// shownHost is the host of the settings as it can be called: an address that stands for all of the machine's is shown as the
+// loopback one.
+func (s *Server) shownHost() string {
+	if host := s.options.Settings.Host; host != "" && host != "0.0.0.0" && host != "::" {
+		return host
 	}
+	return "127.0.0.1"
+}
+
+// URLs lists the open doors.
+func (s *Server) URLs() []URL {
+	host := s.shownHost()
 	secure := ""
 	if s.tls != nil {
 		secure = "s"
@@ -74,7 +80,11 @@ func (s *Server) URLs() []URL {
 			all = append(all, URL{"websocket", "ws" + secure + at})
 		}
 	}
-	return append(all, docs...)
+	all = append(all, docs...)
+	if s.metrics != nil {
+		all = append(all, URL{"metrics", s.metrics.URL(s.shownHost())})
+	}
+	return all
 }
 
 func (s *Server) newREST(p port) *rest.Server {

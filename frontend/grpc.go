@@ -42,7 +42,7 @@ func (s *Server) newGRPC() *grpc.Server {
 	limits := settings.Limits
 	service := jina.NewService(s.gateway, jina.Options{
 		Prefetch: settings.Prefetch, StreamInputs: s.streamInputs(), Bytes: s.options.Bytes, MaxMessage: limits.MaxMessageBytes,
-		WriteTimeout: limits.WriteTimeout, Keys: s.keys,
+		WriteTimeout: limits.WriteTimeout, Keys: s.keys, Log: s.options.Log,
 	})
 	options := append(service.ServerOptions(),
 		grpc.Creds(door.Credentials()),

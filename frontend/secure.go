@@ -9,6 +9,19 @@ import (
 	"clipd/frontend/certs"
 )
 
+// CheckKeys warns of keys that may use none of the models that the gateway has. It is called once these are loaded, and by
+// itself whenever the keys change. Such a line is no mistake in any case: servers with different models may share a file.
+func (s *Server) CheckKeys() {
+	names := s.gateway.Models()
+	if len(names) == 0 {
+		return // still loading
+	}
+	for _, u := range s.keys.Unmatched(names) {
+		s.options.Log.Warn().Str("key", u.Key).Str("line", u.At).Strs("models", u.Models).Strs("served", names).
+			Msg("this key can be used for nothing here: its models= names no model of the flow")
+	}
+}
+
 // secure reads the certificate and the keys that the settings name.
 func (s *Server) secure() (err error) {
 	settings, log := s.options.Settings, s.options.Log
@@ -39,6 +52,7 @@ func (s *Server) secure() (err error) {
 				return
 			}
 			log.Info().Int("keys", keys).Msg("new keys are in use")
+			s.CheckKeys()
 		}})
 		if err != nil {
 			return fmt.Errorf("auth: %w", err)

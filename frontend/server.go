@@ -20,6 +20,7 @@ import (
 	"clipd/frontend/door"
 	"clipd/frontend/jina"
 	"clipd/frontend/limit"
+	"clipd/frontend/metrics"
 	"clipd/frontend/rest"
 	"clipd/frontend/upload"
 	"clipd/frontend/ws"
@@ -27,9 +28,10 @@ import (
 
 // Options describe a server.
 type Options struct {
-	Settings flows.Gateway // defaults filled in
-	Version  string        // of clipd
-	Bytes    *limit.Bytes  // budget of the requests in progress; nil: none
+	Settings flows.Gateway    // defaults filled in
+	Version  string           // of clipd
+	Bytes    *limit.Bytes     // budget of the requests in progress; nil: none
+	Metrics  *metrics.Metrics // served on a port of their own; nil: none are
 	Log      zerolog.Logger
 }
 
@@ -46,6 +48,9 @@ type Server struct {
 	health *health.Server
 	rest   []*rest.Server
 	ws     *ws.Door
+
+	connections *door.Connections
+	metrics     *metrics.Listener // nil: none are served
 
 	failed  chan error
 	closing chan struct{} // closed when streams without end, such as a health watch, shall end
@@ -71,13 +76,17 @@ func Listen(o Options, gateway *jina.Gateway) (*Server, error) {
 		}
 	}
 	limits := o.Settings.Limits
-	connections := &door.Connections{Max: limits.MaxConnections, MaxPerAddress: limits.MaxConnectionsPerAddress}
+	s.connections = &door.Connections{Max: limits.MaxConnections, MaxPerAddress: limits.MaxConnectionsPerAddress}
 	uploads := s.newUploads()
 	for _, p := range s.ports {
-		if err := s.open(p, connections, uploads); err != nil {
+		if err := s.open(p, uploads); err != nil {
 			s.Close()
 			return nil, err
 		}
+	}
+	if err := s.serveMetrics(); err != nil {
+		s.Close()
+		return nil, err
 	}
 	return s, nil
 }
@@ -96,10 +105,10 @@ func (s *Server) newUploads() *upload.Budget {
 }
 
 // open opens a port and serves what belongs to it.
-func (s *Server) open(p port, connections *door.Connections, uploads *upload.Budget) error {
+func (s *Server) open(p port, uploads *upload.Budget) error {
 	address := net.JoinHostPort(s.options.Settings.Host, strconv.Itoa(p.number))
 	d, err := door.Open(door.Options{
-		Address: address, TLS: s.tls, GRPC: p.grpc, HTTP: p.http || p.websocket, Connections: connections,
+		Address: address, TLS: s.tls, GRPC: p.grpc, HTTP: p.http || p.websocket, Connections: s.connections,
 		HandshakeTimeout: s.options.Settings.Limits.HeaderTimeout, UserTimeout: pingTimeout, Uploads: uploads, Log: s.options.Log,
 	})
 	if err != nil {
@@ -198,6 +207,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		d.Close()
 	}
 	s.keys.Close()
+	s.metrics.Shutdown(ctx)
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("some calls were still open after the time to finish: %w", err)
 	}

@@ -16,6 +16,8 @@ type Entry struct {
 	Name string
 	Hash [sha256.Size]byte
 	Limits
+
+	at string // where the line stands, such as keys.txt:3; "" outside of a file or variable
 }
 
 // Limits are what a key may do.
@@ -24,6 +26,7 @@ type Limits struct {
 	Documents  Rate     // of documents in them
 	Concurrent int      // requests in progress; 0 = no limit
 	Models     []string // by the names that requests choose them with; none = every model
+	Priority   Priority // of requests
 }
 
 var keyName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
@@ -66,6 +69,9 @@ func (l Limits) String() string {
 	if len(l.Models) > 0 {
 		words = append(words, "models="+strings.Join(l.Models, ","))
 	}
+	if l.Priority != AlwaysNormal {
+		words = append(words, "priority="+l.Priority.String())
+	}
 	return strings.Join(words, " ")
 }
 
@@ -91,6 +97,8 @@ func (l *Limits) Set(option, value string) (err error) {
 		}
 		slices.Sort(names)
 		l.Models = slices.Compact(names)
+	case "priority":
+		l.Priority, err = ParsePriority(value)
 	default:
 		return errUnknownLimit
 	}
@@ -100,7 +108,7 @@ func (l *Limits) Set(option, value string) (err error) {
 	return nil
 }
 
-var errUnknownLimit = errors.New("the limits of a key are rate=, documents=, concurrent= and models=")
+var errUnknownLimit = errors.New("the limits of a key are rate=, documents=, concurrent=, models= and priority=")
 
 // parseEntry reads a line, which holds something. Its errors repeat nothing that could be a secret in the wrong place.
 func parseEntry(line string, plain bool) (Entry, error) {

@@ -16,9 +16,12 @@ type Key struct {
 	name    string
 	hash    [sha256.Size]byte
 	keys    *Keys
-	models  atomic.Pointer[[]string] // sorted; none = every model
-	limiter *limiter                 // of all keys that had the name, one after another
+	limiter *limiter // of all keys that had the name, one after another
 	removed atomic.Bool
+
+	models   atomic.Pointer[[]string] // sorted; none = every model
+	priority atomic.Int32             // a Priority
+	at       atomic.Pointer[string]   // where its line stands
 }
 
 // Name returns the key's name; "" for a nil *Key.

@@ -147,6 +147,8 @@ func (k *Keys) replace(entries []Entry) {
 			delete(before, e.Name)
 		}
 		key.models.Store(&e.Models)
+		key.priority.Store(int32(e.Priority))
+		key.at.Store(&e.at)
 		key.limiter.set(e.Limits)
 		s.hashes, s.keys = append(s.hashes, e.Hash), append(s.keys, key)
 	}

@@ -219,7 +219,7 @@ func TestWrongLines(t *testing.T) {
 	check(hash, "the line begins with no name")
 	check("wéb "+hash, "the line begins with no name: a key's name has 1 to 64 characters")
 	check(strings.Repeat("x", 65)+" "+hash, "the line begins with no name")
-	check("web "+hash+" "+secret, "word 3 of the line is no limit: the limits of a key are rate=, documents=, concurrent= and models=")
+	check("web "+hash+" "+secret, "word 3 of the line is no limit: the limits of a key are rate=, documents=, concurrent=, models= and priority=")
 	check("web "+hash+" rate=1/s "+secret+"=", "word 4 of the line is no limit")
 	check("web "+hash+" rate=1/s rate=2/s", "rate= stands twice")
 	check("web "+hash+" rate", "word 3 of the line is no limit")

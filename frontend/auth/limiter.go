@@ -163,14 +163,17 @@ func (l *limiter) refusal(now time.Time, name string, items int) error {
 	switch {
 	case !l.room():
 		e.RetryAfter = max(e.RetryAfter, concurrentRetry)
+		e.Limit = "key_concurrent"
 		e.Message = fmt.Sprintf("the key %q has %d requests in progress and may have %d (concurrent=%d); try again when one has ended",
 			name, l.inProgress, l.concurrent, l.concurrent)
 	case e.RetryAfter == 0: // the first of those who wait was woken and is about to begin
-		e.RetryAfter = concurrentRetry
+		e.RetryAfter, e.Limit = concurrentRetry, "key_waiting"
 		e.Message = fmt.Sprintf("%d requests of the key %q wait for their turn already; try again later", l.waiting.Len(), name)
 	case requests >= documents:
+		e.Limit = "key_rate"
 		e.Message = fmt.Sprintf("the key %q is past its rate of requests (rate=%s); try again in %s", name, l.requests.rate, shown(requests))
 	default:
+		e.Limit = "key_documents"
 		e.Message = fmt.Sprintf("the key %q is past its rate of documents (documents=%s); try again with these %d in %s", name, l.documents.rate, items,
 			shown(documents))
 	}

@@ -61,7 +61,7 @@ func (r *ring) add(at, line string, plain bool) {
 		r.mistakes = append(r.mistakes, fmt.Errorf("%s: the key is the same as the one on %s; every name needs a key of its own", at, before))
 		return
 	}
-	r.names[e.Name], r.hashes[e.Hash] = at, at
+	r.names[e.Name], r.hashes[e.Hash], e.at = at, at, at
 	r.entries = append(r.entries, e)
 }
 

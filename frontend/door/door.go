@@ -135,6 +135,13 @@ func (d *Door) Drain(ctx context.Context) error {
 	return err
 }
 
+// Undecided is the number of connections that have not been handed out, since it is not known yet what they speak.
+func (d *Door) Undecided() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.undecided)
+}
+
 func (d *Door) stopAccepting() (err error) {
 	d.drainOnce.Do(func() {
 		close(d.draining)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -20,6 +21,7 @@ type Error struct {
 	Message    string
 	RetryAfter time.Duration // when trying again can help; 0 = unknown
 	Err        error         // the cause, or nil
+	Limit      string        // the limit that was reached, as metrics name it, such as max_documents; "" = none
 }
 
 // Code is what went wrong.
@@ -65,6 +67,12 @@ var table = [...]struct {
 // String returns the code's name as logs show it.
 func (c Code) String() string { return table[c].name }
 
+// Label returns the code's name as metrics show it.
+func (c Code) Label() string { return strings.ReplaceAll(table[c].name, " ", "_") }
+
+// Codes is how many codes there are; they count from 0.
+const Codes = int(Deadline) + 1
+
 // HTTP returns the HTTP status of the code.
 func (c Code) HTTP() int { return table[c].http }
 
@@ -87,6 +95,20 @@ func New(c Code, format string, args ...any) *Error {
 	return &Error{Code: c, Message: fmt.Sprintf(format, args...)}
 }
 
+// Past says which limit was reached, and returns e.
+func (e *Error) Past(limit string) *Error {
+	e.Limit = limit
+	return e
+}
+
+// Reason is what metrics call the error: the limit that was reached or, where there is none, the code.
+func (e *Error) Reason() string {
+	if e.Limit != "" {
+		return e.Limit
+	}
+	return e.Code.Label()
+}
+
 // Of returns err as an Error: the first one in its chain, or what an error of the engine is for a caller.
 func Of(err error) *Error {
 	var e *Error
@@ -106,11 +128,11 @@ func Of(err error) *Error {
 	case engine.Unavailable:
 		code = Unavailable
 	}
-	var retry time.Duration
+	of := &Error{Code: code, Message: err.Error()}
 	if inner := new(engine.Error); errors.As(err, &inner) {
-		retry = inner.RetryAfter
+		of.RetryAfter, of.Limit = inner.RetryAfter, inner.Limit
 	}
-	return &Error{Code: code, Message: err.Error(), RetryAfter: retry}
+	return of
 }
 
 // retry is how long a caller is told to wait when nothing better is known.

@@ -27,8 +27,8 @@ func firstOf(ctx context.Context, names ...string) string {
 }
 
 // caller is what the gateway is told of the sender of a call.
-func caller(ctx context.Context, key *auth.Key) Caller {
-	return Caller{Model: strings.TrimSpace(firstOf(ctx, "clip-model")), MayUse: key.MayUseAny}
+func caller(ctx context.Context, key *auth.Key) (Caller, error) {
+	return NewCaller(key, func(name string) string { return firstOf(ctx, name) })
 }
 
 // openMethods need no key: probes have none.
@@ -37,24 +37,7 @@ func openMethod(name string) bool {
 }
 
 // ServerOptions are what a gRPC server needs to have so that the services beside this one, reflection above all, ask for
-// keys, too; health stays open. The methods of this service ask in any case.
+// keys, too; health stays open. The methods of this service ask in any case. Each call is logged at the level debug.
 func (s *Service) ServerOptions() []grpc.ServerOption {
-	return []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-			if !openMethod(info.FullMethod) {
-				if _, err := s.key(ctx); err != nil {
-					return nil, refuse(ctx, err)
-				}
-			}
-			return handler(ctx, req)
-		}),
-		grpc.ChainStreamInterceptor(func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-			if !openMethod(info.FullMethod) {
-				if _, err := s.key(stream.Context()); err != nil {
-					return refuseStream(stream, err)
-				}
-			}
-			return handler(srv, stream)
-		}),
-	}
+	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(s.unary), grpc.ChainStreamInterceptor(s.stream)}
 }

@@ -55,13 +55,13 @@ func (s *stage) admit(ctx context.Context, message *frame) (req *pb.DataRequestP
 		return decodeHeader(data), held, err
 	}
 	held.end() // what unpacking took: with it in hand the request could wait for itself
-	if err := s.takeBytes(ctx, held, int64(cap(data))+w.memory()); err != nil {
+	if err := s.take(ctx, held, int64(cap(data))+w.memory(), w.documents); err != nil {
 		if f := new(fault.Error); errors.As(err, &f) && f.Code == fault.TooLarge {
 			return decodeHeader(data), held, err
 		}
-		return nil, held, err
-	}
-	if err := s.takeTurn(ctx, held, w.documents); err != nil {
+		if late := context.Cause(ctx); TimedOut(late) {
+			return decodeHeader(data), held, late
+		}
 		return nil, held, err
 	}
 	req, err = decodeRequest(data, w)
@@ -81,6 +81,25 @@ func (s *stage) unpack(ctx context.Context, held *admission, message *frame) ([]
 		held.end() // as above
 		return s.takeBytes(ctx, held, packed+size)
 	})
+}
+
+// take takes what a request needs. On a stream its turn comes first, since it may wait for that for a long time, when its
+// key is past a rate, and others can use the bytes meanwhile. A call that does not wait takes its turn last, so that one
+// for which there is no room uses nothing up of what its key has.
+func (s *stage) take(ctx context.Context, held *admission, bytes int64, documents int) error {
+	if s.share == nil {
+		if err := s.takeBytes(ctx, held, bytes); err != nil {
+			return err
+		}
+		return s.takeTurn(ctx, held, documents)
+	}
+	if err := s.service.options.Bytes.Admissible(bytes); err != nil {
+		return err
+	}
+	if err := s.takeTurn(ctx, held, documents); err != nil {
+		return err
+	}
+	return s.takeBytes(ctx, held, bytes)
 }
 
 // takeBytes takes the bytes of a message and of what is decoded from it.

@@ -10,7 +10,9 @@ import (
 
 	"clipd/engine"
 	"clipd/frontend/auth"
+	"clipd/frontend/fault"
 	"clipd/frontend/jina/pb"
+	"clipd/frontend/metrics"
 )
 
 // answers works on the requests of one stream and sends their answers while others are still coming in.
@@ -33,8 +35,8 @@ type answers struct {
 	err      error // the first of those that end the stream
 }
 
-func newAnswers(s *Service, stream grpc.ServerStream, key *auth.Key, prefetch int, inOrder bool) *answers {
-	a := &answers{stream: stream, inOrder: inOrder, last: make(chan struct{}), caller: caller(stream.Context(), key)}
+func newAnswers(s *Service, stream grpc.ServerStream, key *auth.Key, caller Caller, prefetch int, inOrder bool) *answers {
+	a := &answers{stream: stream, inOrder: inOrder, last: make(chan struct{}), caller: caller}
 	a.stage = stage{service: s, key: key, share: s.options.Bytes.Share(0)}
 	if prefetch > 0 {
 		a.slots = make(chan struct{}, prefetch)
@@ -67,8 +69,12 @@ func (a *answers) reserve() error {
 // begin hands a request to the gateway in a goroutine of its own, in the place that reserve kept, once there is
 // room for its bytes and documents. Its error ends the stream.
 func (a *answers) begin(message *frame, arrived time.Time) error {
-	req, held, err := a.stage.admit(a.reading, message)
+	ctx, cancel := a.caller.Allow(a.reading, arrived)
+	defer cancel()
+	counted, received := a.stage.service.gateway.Begin(metrics.GRPC, arrived), len(message.data)
+	req, held, err := a.stage.admit(ctx, message)
 	if req == nil {
+		counted.End("", fault.Of(err), received, -1)
 		return err
 	}
 	a.reserved = false
@@ -92,9 +98,11 @@ func (a *answers) begin(message *frame, arrived time.Time) error {
 			case <-a.stream.Context().Done():
 			}
 		}
+		sent := -1
 		if answered {
-			a.send(c.Request)
+			sent = a.send(c.Request)
 		}
+		counted.End(c.Request.Header.GetExecEndpoint(), c.Fault, received, sent)
 	})
 	return nil
 }
@@ -105,7 +113,7 @@ func (a *answers) handle(c *Call, refusal error) bool {
 		finish(c, "gateway", time.Now(), engine.Times{}, refusal)
 		return true
 	}
-	if err := a.stage.service.gateway.Handle(a.stream.Context(), c); err != nil {
+	if err := a.stage.service.gateway.Handle(a.stream.Context(), c); err != nil && !TimedOut(err) {
 		a.fail(err)
 		return false
 	}
@@ -125,10 +133,12 @@ func (a *answers) busy() bool {
 	return a.progress > 0
 }
 
-func (a *answers) send(answer *pb.DataRequestProto) {
-	if err := a.sender.send(answer); err != nil {
+func (a *answers) send(answer *pb.DataRequestProto) (bytes int) {
+	bytes, err := a.sender.send(answer)
+	if err != nil {
 		a.fail(err)
 	}
+	return bytes
 }
 
 // fail ends the reading. The stream ends with the first such error when what was read is answered.

@@ -101,7 +101,7 @@ func (c *compressor) unpack(message []byte, most int64, grow func(size int64) er
 		plain = plain[:len(plain)+n]
 		switch {
 		case int64(len(plain)) > most:
-			return nil, fault.New(fault.TooLarge, "the message has more than %d bytes when it is unpacked (max_message_bytes); send fewer documents at a time", most)
+			return nil, fault.New(fault.TooLarge, "the message has more than %d bytes when it is unpacked (max_message_bytes); send fewer documents at a time", most).Past("max_message_bytes")
 		case err == io.EOF:
 			return plain, nil
 		case err != nil:

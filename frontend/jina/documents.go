@@ -47,7 +47,7 @@ func (x *Executor) encode(ctx context.Context, docs []*pb.DocumentProto, p param
 		chosen = append(chosen, d)
 		at = append(at, i)
 	}
-	emb, err := x.embed(ctx, engine.Request{Inputs: inputs, MaxBatch: p.minibatchSize}, chosen, at)
+	emb, err := x.embed(ctx, engine.Request{Inputs: inputs, MaxBatch: p.minibatchSize, Priority: p.priority()}, chosen, at)
 	if err != nil {
 		return emb.Times, err
 	}
@@ -71,6 +71,7 @@ func isEmptyText(d *pb.DocumentProto) bool {
 // embed calls the model; an error names the document it comes from, docs[i] at place at[i] of the request. The
 // embeddings are never nil: their times are true for a failed request, too.
 func (x *Executor) embed(ctx context.Context, r engine.Request, docs []*pb.DocumentProto, at []int) (*engine.Embeddings, error) {
+	x.metrics.Embedding(r.Inputs)
 	emb, err := x.model.Embed(ctx, r)
 	if err != nil {
 		return &engine.Embeddings{}, err
@@ -86,7 +87,7 @@ func (x *Executor) embed(ctx context.Context, r engine.Request, docs []*pb.Docum
 // documentError says which document of a request an error is about.
 func documentError(i int, d *pb.DocumentProto, err error) error {
 	f := fault.Of(err)
-	return &fault.Error{Code: f.Code, RetryAfter: f.RetryAfter, Message: fmt.Sprintf("document %d (id %q)", i, shorten(d.Id, 80)), Err: err}
+	return &fault.Error{Code: f.Code, RetryAfter: f.RetryAfter, Limit: f.Limit, Message: fmt.Sprintf("document %d (id %q)", i, shorten(d.Id, 80)), Err: err}
 }
 
 func shorten(s string, most int) string {

@@ -16,6 +16,7 @@ import (
 	"clipd/frontend/fault"
 	"clipd/frontend/jina/pb"
 	"clipd/frontend/limit"
+	"clipd/frontend/metrics"
 )
 
 // Embedder is the model behind an executor; *engine.Model is one.
@@ -39,6 +40,7 @@ type Executor struct {
 	bytes      *limit.Bytes
 	maxLoaded  int64
 	log        zerolog.Logger
+	metrics    *metrics.Executor
 }
 
 // ExecutorOptions describe an executor.
@@ -51,6 +53,8 @@ type ExecutorOptions struct {
 	Loader      Loader
 	Bytes       *limit.Bytes // what is loaded counts here until the request is answered; nil = no limit
 	MaxLoaded   int64        // bytes that one request may have loaded; 0 = no limit
+
+	Metrics *metrics.Executor // nil: nothing is counted
 
 	Log zerolog.Logger // gets our own mistakes; what is left empty writes to standard error
 }
@@ -67,21 +71,34 @@ func NewExecutor(o ExecutorOptions) (*Executor, error) {
 	if reflect.ValueOf(o.Log).IsZero() {
 		o.Log = zerolog.New(os.Stderr)
 	}
-	return &Executor{log: o.Log, name: o.Name, modelName: o.ModelName, model: o.Model, logitScale: o.LogitScale, paths: paths, loader: o.Loader, bytes: o.Bytes, maxLoaded: o.MaxLoaded}, nil
+	return &Executor{
+		log: o.Log, name: o.Name, modelName: o.ModelName, model: o.Model, logitScale: o.LogitScale, paths: paths, loader: o.Loader,
+		bytes: o.Bytes, maxLoaded: o.MaxLoaded, metrics: o.Metrics,
+	}, nil
 }
 
 // Name is the executor's name in its flow.
 func (x *Executor) Name() string { return x.name }
 
 // handle answers a call, in place: documents get embeddings or scores. A failed request keeps its documents as they
-// came. late is what a passed deadline is called when it is not the caller's own. What it returns, Gateway.Handle returns.
-func (x *Executor) handle(ctx context.Context, c *Call, began time.Time, late *fault.Error) error {
-	times, err := x.answer(ctx, c.Request)
+// came. most is the flow's timeout_send, 0 for none. What it returns, Gateway.Handle returns.
+func (x *Executor) handle(ctx context.Context, c *Call, began time.Time, most time.Duration) error {
+	p, bad := parseParameters(c.Request.GetParameters(), x.name)
+	if bad == nil {
+		p.high, bad = c.high(p.asked)
+	}
+	ctx, late, end := x.bound(ctx, c, p.timeout, began, most)
+	defer end()
+	times, err := x.answer(ctx, c, p, bad)
 	var out *fault.Error
 	if err != nil {
 		switch f := fault.Of(err); f.Code {
 		case fault.Overloaded, fault.Unavailable:
 			out = f
+		case fault.Forbidden:
+			if err == bad { // and not the uri of a document
+				out = f
+			}
 		case fault.Deadline:
 			// The engine may refuse what could not be in time; for a caller who has gone it is all the same.
 			if late != nil && !errors.Is(ctx.Err(), context.Canceled) {
@@ -91,6 +108,7 @@ func (x *Executor) handle(ctx context.Context, c *Call, began time.Time, late *f
 		}
 	}
 	finish(c, x.name, began, times, err)
+	x.metrics.Answered(c.Request.Header.GetExecEndpoint(), len(c.Request.GetData().GetDocs().GetDocs()), time.Since(began), err != nil)
 	if out != nil {
 		return out
 	}
@@ -105,6 +123,7 @@ func finish(c *Call, executor string, began time.Time, times engine.Times, err e
 	req.Header.Status = nil
 	if err != nil {
 		req.Header.Status = statusOf(err)
+		c.Fault = fault.Of(err)
 	}
 	req.Routes = routes(executor, c.Arrived, began, ended, times, req.Header.Status)
 }
@@ -122,7 +141,9 @@ func fillIn(req *pb.DataRequestProto) {
 	}
 }
 
-func (x *Executor) answer(ctx context.Context, req *pb.DataRequestProto) (times engine.Times, err error) {
+// answer works on a request whose parameters were read, or are bad.
+func (x *Executor) answer(ctx context.Context, c *Call, p parameters, bad error) (times engine.Times, err error) {
+	req := c.Request
 	// A mistake of ours that one request brings out must not end everybody else's.
 	defer func() {
 		if p := recover(); p != nil {
@@ -140,9 +161,8 @@ func (x *Executor) answer(ctx context.Context, req *pb.DataRequestProto) (times 
 		return times, err
 	}
 	docs := data.GetDocs().GetDocs()
-	p, err := parseParameters(req.GetParameters(), x.name)
-	if err != nil {
-		return times, err
+	if bad != nil {
+		return times, bad
 	}
 	endpoint := req.GetHeader().GetExecEndpoint()
 	nameDocuments(docs)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"clipd/engine"
 	"clipd/frontend/fault"
 	"clipd/frontend/jina/pb"
+	"clipd/frontend/metrics"
 )
 
 // Gateway answers requests whatever protocol they came by: it chooses the executor, bounds the request, and knows
@@ -28,9 +30,10 @@ type Gateway struct {
 
 // GatewayOptions describe a gateway. Zero limits mean none.
 type GatewayOptions struct {
-	Version      string        // of clipd
-	MaxDocuments int           // of one request, chunks and matches included (max_documents)
-	Timeout      time.Duration // longest time of one request in an executor (timeout_send)
+	Version      string           // of clipd
+	MaxDocuments int              // of one request, chunks and matches included (max_documents)
+	Timeout      time.Duration    // longest time of one request in an executor (timeout_send)
+	Metrics      *metrics.Metrics // nil: nothing is counted
 }
 
 // NewGateway makes a gateway that is not ready until SetExecutors.
@@ -46,6 +49,29 @@ func (g *Gateway) SetExecutors(all ...*Executor) error {
 	}
 	g.set.Store(set)
 	return nil
+}
+
+// Models returns the names by which models are chosen: those of the executors, and of their models where these have one of their
+// own. There are none while models are loading.
+func (g *Gateway) Models() []string {
+	set := g.set.Load()
+	if set == nil {
+		return nil
+	}
+	var names []string
+	for _, x := range set.all {
+		for _, name := range []string{x.name, x.modelName} {
+			if name != "" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// Begin counts a request that came by a protocol; each needs the End of what it returns.
+func (g *Gateway) Begin(p metrics.Protocol, arrived time.Time) metrics.Request {
+	return g.options.Metrics.Begin(p, arrived)
 }
 
 // Loaded returns nil when requests are answered, also while the server drains, else a fault that says why not.
@@ -96,19 +122,15 @@ func (g *Gateway) Draining() <-chan struct{} { return g.draining }
 // Stopped is closed by Stop.
 func (g *Gateway) Stopped() <-chan struct{} { return g.stopped }
 
-// Caller is what a transport knows of who sent a request.
-type Caller struct {
-	// Model is the model that a header of the transport names, or "".
-	Model string
-	// MayUse returns nil when the caller may use an executor of one of these names; nil: everyone may.
-	MayUse func(names ...string) error
-}
-
 // Call is one request on its way to its answer.
 type Call struct {
 	Caller
 	Request *pb.DataRequestProto // becomes the answer
 	Arrived time.Time            // when it had been received
+	Since   time.Time            // from when on its own timeout counts; zero: Arrived
+
+	// Fault is why the answer has no embeddings, once it is there; nil: it has them.
+	Fault *fault.Error
 }
 
 // Handle turns a request into its answer, in place. Mistakes of the request stand in the answer's status alone, as
@@ -124,16 +146,7 @@ func (g *Gateway) Handle(ctx context.Context, c *Call) error {
 		}
 		return nil
 	}
-	var late *fault.Error // what it is when the deadline is the flow's
-	if d := g.options.Timeout; d > 0 {
-		if theirs, has := ctx.Deadline(); !has || time.Until(theirs) > d {
-			late = fault.New(fault.Deadline, "executor %s did not answer within %v (timeout_send)", x.name, d)
-		}
-		bounded, cancel := context.WithTimeout(ctx, d)
-		defer cancel()
-		ctx = bounded
-	}
-	return x.handle(ctx, c, began, late)
+	return x.handle(ctx, c, began, g.options.Timeout)
 }
 
 // choose finds the executor of a call and checks what may be checked before it works.
@@ -161,7 +174,7 @@ func (g *Gateway) choose(c *Call) (*Executor, error) {
 
 // TooManyDocuments is the fault of a request with n documents where most are allowed.
 func TooManyDocuments(n, most int) error {
-	return fault.New(fault.TooLarge, "the request has %d documents, chunks and matches included; at most %d are allowed (max_documents)", n, most)
+	return fault.New(fault.TooLarge, "the request has %d documents, chunks and matches included; at most %d are allowed (max_documents)", n, most).Past("max_documents")
 }
 
 // CountDocuments counts documents with all that lie below them.

@@ -78,7 +78,7 @@ func (l *loads) keep(d *pb.DocumentProto, data []byte) error {
 	l.held += n
 	l.data[d] = data
 	if l.most > 0 && l.held > l.most {
-		return fault.New(fault.TooLarge, "the pictures that the request names by uri have more than %d bytes together (max_message_bytes)", l.most)
+		return fault.New(fault.TooLarge, "the pictures that the request names by uri have more than %d bytes together (max_message_bytes)", l.most).Past("max_message_bytes")
 	}
 	return nil
 }

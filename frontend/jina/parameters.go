@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -16,6 +17,17 @@ type parameters struct {
 	dropImageContent bool
 	accessPaths      string // "" when the request names none
 	minibatchSize    int    // 0 when the request names none
+
+	asked   string        // priority: "high", "normal", or "" when the request names none
+	high    bool          // what came of it
+	timeout time.Duration // 0 when the request names none
+}
+
+func (p *parameters) priority() engine.Priority {
+	if p.high {
+		return engine.High
+	}
+	return engine.Normal
 }
 
 // parseParameters reads the parameters for one executor: an entry with the executor's name holds overrides, and so do
@@ -59,12 +71,55 @@ func (p *parameters) read(fields map[string]*structpb.Value) error {
 			return engine.Errorf(engine.Invalid, "parameter %s must be a string such as \"@r\", not %s", key, shown(v))
 		}
 	}
+	if err := p.readPriority(fields["priority"]); err != nil {
+		return err
+	}
+	if err := p.readTimeout(fields["timeout"]); err != nil {
+		return err
+	}
 	return p.readMinibatchSize(fields["minibatch_size"])
+}
+
+func isNull(v *structpb.Value) bool {
+	_, null := v.GetKind().(*structpb.Value_NullValue)
+	return v == nil || null
+}
+
+// readPriority takes the word of one.
+func (p *parameters) readPriority(v *structpb.Value) error {
+	if isNull(v) {
+		return nil
+	}
+	asked, ok := parsePriority(v.GetStringValue())
+	if !ok {
+		return engine.Errorf(engine.Invalid, "parameter priority must be \"high\" or \"normal\", not %s", shown(v))
+	}
+	p.asked = asked
+	return nil
+}
+
+// readTimeout takes a number of seconds, or a time as the header has it.
+func (p *parameters) readTimeout(v *structpb.Value) error {
+	if isNull(v) {
+		return nil
+	}
+	d, ok := time.Duration(0), false
+	switch v.GetKind().(type) {
+	case *structpb.Value_NumberValue:
+		d, ok = timeoutOf(v.GetNumberValue(), time.Second)
+	case *structpb.Value_StringValue:
+		d, ok = parseTimeout(v.GetStringValue(), time.Second)
+	}
+	if !ok {
+		return engine.Errorf(engine.Invalid, "parameter timeout must be %s, not %s", timeoutForm(time.Second), shown(v))
+	}
+	p.timeout = d
+	return nil
 }
 
 // readMinibatchSize takes a whole number; the model's own limit stays in force above it.
 func (p *parameters) readMinibatchSize(v *structpb.Value) error {
-	if _, null := v.GetKind().(*structpb.Value_NullValue); v == nil || null {
+	if isNull(v) {
 		return nil
 	}
 	n := v.GetNumberValue()

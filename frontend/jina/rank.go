@@ -34,7 +34,7 @@ func (x *Executor) rank(ctx context.Context, roots []*pb.DocumentProto, p parame
 		}
 		inputs[i], at[i] = in, i
 	}
-	emb, err := x.embed(ctx, engine.Request{Inputs: inputs, MaxBatch: p.minibatchSize}, docs, at)
+	emb, err := x.embed(ctx, engine.Request{Inputs: inputs, MaxBatch: p.minibatchSize, Priority: p.priority()}, docs, at)
 	if err != nil {
 		return emb.Times, err
 	}

@@ -30,28 +30,30 @@ func newSender(stream grpc.ServerStream, budget *limit.Bytes, timeout time.Durat
 	return &sender{stream: stream, budget: budget, timeout: timeout, stalled: make(chan struct{}), onStall: onStall}
 }
 
-// send waits its turn and returns when the transport has the answer, or when the stream has ended.
-func (s *sender) send(m proto.Message) error {
+// send waits its turn and returns when the transport has the answer, or when the stream has ended. It tells the answer's
+// size in bytes.
+func (s *sender) send(m proto.Message) (size int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
 	case <-s.stalled:
-		return s.stall()
+		return 0, s.stall()
 	default:
 	}
 	if s.timeout > 0 {
 		defer s.watch()()
 	}
-	hold, err := newHold(s.budget, proto.Size(m))
+	size = proto.Size(m)
+	hold, err := newHold(s.budget, size)
 	if err != nil {
-		return err
+		return size, err
 	}
 	hold.watch(s.timeout, cutter(s.stream.Context()))
 	err = s.stream.SendMsg(&reply{m, func(bytes int) { s.written.Add(int64(bytes)) }, hold})
 	if err != nil {
 		hold.end()
 	}
-	return err
+	return size, err
 }
 
 // watch declares the stream stalled when a timeout passes without a byte written, until the function it returns is called.

@@ -52,7 +52,7 @@ func TestASlowClientThatTakesSomethingGoesOn(t *testing.T) {
 		stream := &slowStream{ctx: t.Context(), every: 7 * time.Second}
 		s := newSender(stream, nil, 10*time.Second, func() { t.Error("stalled") })
 		for range 3 { // each of 33 parts, and so of 4 minutes
-			if err := s.send(answerOf(256)); err != nil {
+			if _, err := s.send(answerOf(256)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -68,9 +68,9 @@ func TestAClientThatTakesNothingIsGivenUp(t *testing.T) {
 		stream := &slowStream{ctx: ctx}
 		s := newSender(stream, nil, 10*time.Second, func() {})
 		done, second := make(chan error, 1), make(chan error, 1)
-		go func() { done <- s.send(answerOf(256)) }()
+		go func() { _, err := s.send(answerOf(256)); done <- err }()
 		<-s.stalled
-		go func() { second <- s.send(&pb.DataRequestProto{}) }()
+		go func() { _, err := s.send(&pb.DataRequestProto{}); second <- err }()
 		cancel() // as gRPC does when the handler returns
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("the answer under way ended with %v", err)

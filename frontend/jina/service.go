@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -19,6 +20,7 @@ import (
 	"clipd/frontend/fault"
 	"clipd/frontend/jina/pb"
 	"clipd/frontend/limit"
+	"clipd/frontend/metrics"
 )
 
 // Service is Jina's gateway over gRPC.
@@ -44,6 +46,8 @@ type Options struct {
 	WriteTimeout time.Duration
 	// Keys are who may call; nil: everyone.
 	Keys *auth.Keys
+	// Log gets a line about each call at the level debug.
+	Log zerolog.Logger
 }
 
 // DefaultMaxMessage is what gRPC itself takes when nothing is said.
@@ -60,29 +64,46 @@ func NewService(g *Gateway, o Options) *Service {
 // single answers one request.
 func (s *Service) single(ctx context.Context, message *frame) (any, error) {
 	arrived := time.Now()
+	counted, received := s.gateway.Begin(metrics.GRPC, arrived), len(message.data)
+	c, answer, size, err := s.answer(ctx, message, arrived)
+	if err != nil {
+		counted.End(c.Request.GetHeader().GetExecEndpoint(), fault.Of(err), received, -1)
+		return nil, refuse(ctx, err)
+	}
+	counted.End(c.Request.Header.GetExecEndpoint(), c.Fault, received, size)
+	return answer, nil
+}
+
+// answer returns the call of a request, with an error as far as there is one, and the answer with its size in bytes.
+func (s *Service) answer(ctx context.Context, message *frame, arrived time.Time) (*Call, *reply, int, error) {
+	c := &Call{Arrived: arrived}
 	key, err := s.key(ctx)
 	if err != nil {
-		return nil, refuse(ctx, err)
+		return c, nil, 0, err
+	}
+	if c.Caller, err = caller(ctx, key); err != nil {
+		return c, nil, 0, err
 	}
 	req, held, err := (&stage{service: s, key: key}).admit(ctx, message)
 	defer held.end()
+	c.Request = req
 	if req == nil {
-		return nil, refuse(ctx, err)
+		return c, nil, 0, err
 	}
-	c := &Call{Caller: caller(ctx, key), Request: req, Arrived: arrived}
 	if err != nil && fault.Of(err).Code == fault.TooLarge {
-		return nil, refuse(ctx, err) // on a stream the answer says it, so that the other requests go on
+		return c, nil, 0, err // on a stream the answer says it, so that the other requests go on
 	} else if err != nil {
 		finish(c, "gateway", time.Now(), engine.Times{}, err)
 	} else if err := s.gateway.Handle(ctx, c); err != nil {
-		return nil, refuse(ctx, err)
+		return c, nil, 0, err
 	}
-	hold, err := newHold(s.options.Bytes, proto.Size(c.Request))
+	size := proto.Size(c.Request)
+	hold, err := newHold(s.options.Bytes, size)
 	if err != nil {
-		return nil, refuse(ctx, err)
+		return c, nil, 0, err
 	}
 	hold.watch(s.options.WriteTimeout, cutter(ctx))
-	return &reply{message: c.Request, hold: hold}, nil
+	return c, &reply{message: c.Request, hold: hold}, size, nil
 }
 
 // streamDoc is answered as the original does: with one message, the request, that says the method does not exist here.

@@ -22,6 +22,10 @@ func (s *Service) call(stream grpc.ServerStream) error {
 	if err == nil {
 		err = s.gateway.Loaded()
 	}
+	var from Caller
+	if err == nil {
+		from, err = caller(stream.Context(), key)
+	}
 	if err != nil {
 		return refuseStream(stream, err)
 	}
@@ -29,7 +33,7 @@ func (s *Service) call(stream grpc.ServerStream) error {
 	if err != nil {
 		return err
 	}
-	answers := newAnswers(s, stream, key, prefetch, inOrder)
+	answers := newAnswers(s, stream, key, from, prefetch, inOrder)
 	defer answers.close()
 	return refuseStream(stream, answers.wait(s.read(stream, answers)))
 }

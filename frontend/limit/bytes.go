@@ -51,14 +51,14 @@ func (b *Bytes) Used() int64 {
 // fault.Overloaded when other requests hold too much of it now. What was taken is to be given back with Give, in one
 // piece or in several.
 func (b *Bytes) Take(n int64) error {
-	if err := b.admissible(n); err != nil || b == nil {
+	if err := b.Admissible(n); err != nil || b == nil {
 		return err
 	}
 	for {
 		used := b.used.Load()
 		if n > b.max-used { // so that nothing overflows
 			e := fault.New(fault.Overloaded, "the requests in progress hold %d of the %d bytes that %s allows, and this one needs %d; try again later",
-				used, b.max, option, n)
+				used, b.max, option, n).Past(option)
 			e.RetryAfter = retry
 			return e
 		}
@@ -78,14 +78,14 @@ func (b *Bytes) Give(n int64) {
 	}
 }
 
-// admissible says whether the budget can ever give n bytes.
-func (b *Bytes) admissible(n int64) error {
+// Admissible says whether the budget can ever give n bytes.
+func (b *Bytes) Admissible(n int64) error {
 	switch {
 	case n < 0: // a length that was never known; it must not widen the budget
 		return fault.New(fault.Internal, "a request asks for %d bytes of %s; it must be 0 or more", n, option)
 	case b != nil && n > b.max:
 		return fault.New(fault.TooLarge, "the request needs %d bytes, and all requests in progress together may hold %d (%s); send it in smaller parts",
-			n, b.max, option)
+			n, b.max, option).Past(option)
 	}
 	return nil
 }

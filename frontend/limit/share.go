@@ -49,7 +49,7 @@ func (b *Bytes) Share(max int64) *Share {
 // as Bytes.Take does. More bytes than the share has are let through when the stream holds nothing else. When ctx ends
 // first, that is a fault.Deadline and nothing is taken.
 func (s *Share) Take(ctx context.Context, n int64) error {
-	if err := s.whole.admissible(n); err != nil {
+	if err := s.whole.Admissible(n); err != nil {
 		return err
 	}
 	if err := s.enter(ctx, n); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"clipd/frontend/auth"
 	"clipd/frontend/fault"
+	"clipd/frontend/jina"
 )
 
 // declaredKey is where headerReceived leaves the length of a body that is not read for the handler. No caller can send
@@ -22,6 +23,7 @@ type admission struct {
 	refused  bool   // headerReceived has refused the body
 	broken   bool   // nothing after it can be trusted to be a request
 	key      *auth.Key
+	caller   jina.Caller
 }
 
 // headerReceived looks at a request whose header has come. When it is to be refused, fasthttp is told that it has no
@@ -75,6 +77,9 @@ func (s *Server) admit(a *admission, h *fasthttp.RequestHeader) (err error) {
 	if !a.route.exchange() {
 		return nil
 	}
+	if a.caller, err = jina.NewCaller(a.key, func(name string) string { return string(h.Peek(name)) }); err != nil {
+		return err
+	}
 	// While the server drains, callers who are connected are served still.
 	if err := s.o.Gateway.Loaded(); err != nil {
 		return err
@@ -104,7 +109,7 @@ func (s *Server) hasRoom(n int64) error {
 }
 
 func (s *Server) tooLarge() error {
-	return fault.New(fault.TooLarge, "the body has more than %d bytes (max_message_bytes); send fewer documents at a time", s.o.MaxBody)
+	return fault.New(fault.TooLarge, "the body has more than %d bytes (max_message_bytes); send fewer documents at a time", s.o.MaxBody).Past("max_message_bytes")
 }
 
 // errNotADict is what the original says of every body that is not sent as JSON.

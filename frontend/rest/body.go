@@ -34,7 +34,13 @@ func (x *exchange) readBody() ([]byte, error) {
 		return nil, nil
 	}
 	source := &pacedReader{r: stream, c: x.c, wait: x.s.o.ReadTimeout, began: time.Now()}
+	if x.caller.Timeout > 0 {
+		source.until = x.began.Add(x.caller.Timeout)
+	}
 	raw, err := x.readAll(source, x.declared)
+	if err != nil && source.late() {
+		return nil, x.caller.TooLate()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -129,15 +135,25 @@ type pacedReader struct {
 	c     *conn
 	wait  time.Duration // for the next part
 	began time.Time
+	until time.Time // the end of what the caller allows for its answer; zero: none
 	n     int64
 }
 
+// late reports whether the caller's own time is over.
+func (p *pacedReader) late() bool { return !p.until.IsZero() && !time.Now().Before(p.until) }
+
 // Read implements io.Reader.
 func (p *pacedReader) Read(b []byte) (int, error) {
-	if p.wait > 0 && p.c != nil {
-		until := time.Now().Add(p.wait)
-		if last := p.began.Add(p.wait + time.Duration(p.n)*time.Second/minRate); last.Before(until) {
-			until = last
+	if (p.wait > 0 || !p.until.IsZero()) && p.c != nil {
+		until := p.until
+		if p.wait > 0 {
+			next := time.Now().Add(p.wait)
+			if last := p.began.Add(p.wait + time.Duration(p.n)*time.Second/minRate); last.Before(next) {
+				next = last
+			}
+			if until.IsZero() || next.Before(until) {
+				until = next
+			}
 		}
 		p.c.SetReadDeadline(until)
 	}

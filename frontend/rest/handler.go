@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"clipd/frontend/fault"
+	"clipd/frontend/metrics"
 )
 
 // exchange is one request on its way to its answer.
@@ -17,6 +18,11 @@ type exchange struct {
 	ctx   *fasthttp.RequestCtx
 	c     *conn
 	began time.Time
+
+	counted  metrics.Request
+	fault    *fault.Error // why there are no embeddings; nil: there are
+	received int          // bytes of the body, unpacked; -1: not read
+	sent     int          // bytes of the answer before compression; -1: there is none
 
 	read      bool   // the body has been read to its end
 	taken     int64  // bytes of the budget
@@ -28,7 +34,7 @@ const jsonType = "application/json"
 
 // handle answers a request.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	x := &exchange{s: s, ctx: ctx, began: time.Now()}
+	x := &exchange{s: s, ctx: ctx, began: time.Now(), received: -1, sent: -1}
 	x.c, _ = ctx.Conn().(*conn)
 	defer x.end()
 	// A mistake of ours that one request brings out must not end everybody else's.
@@ -47,6 +53,9 @@ func (x *exchange) answer() {
 	h := &x.ctx.Request.Header
 	var err error
 	x.admission, err = x.s.admitRequest(h)
+	if x.route != nil && x.route.exchange() {
+		x.counted = x.s.o.Gateway.Begin(metrics.HTTP, x.began)
+	}
 	switch {
 	case isUpgrade(h) && !x.broken:
 		x.upgrade()
@@ -67,6 +76,9 @@ func (x *exchange) answer() {
 func (x *exchange) end() {
 	x.s.o.Bytes.Give(x.taken)
 	defer x.log()
+	if x.route != nil && x.route.exchange() {
+		x.counted.End(x.endpoint(), x.fault, x.received, x.sent)
+	}
 	if x.ctx.Hijacked() {
 		return
 	}

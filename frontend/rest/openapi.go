@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+
+	"clipd/frontend/jina"
 )
 
 // object is a JSON object of the OpenAPI document.
@@ -87,12 +89,20 @@ func (s *Server) operation(r *route) object {
 		})
 	} else {
 		parameters = append(parameters, object{
-			"name": strings.ToLower(modelHeader), "in": "header",
+			"name": jina.ModelHeader, "in": "header",
 			"description": "Name of a model or of an executor of the flow; the first one answers without it.",
 			"schema":      object{"type": "string"},
 		})
 	}
-	op["parameters"] = parameters
+	op["parameters"] = append(parameters, object{
+		"name": jina.PriorityHeader, "in": "header",
+		"description": "`high`: before requests of normal priority. Where there are keys, the key must have the right; without the header its own priority holds.",
+		"schema":      object{"type": "string", "enum": []string{"normal", "high"}},
+	}, object{
+		"name": jina.TimeoutHeader, "in": "header",
+		"description": "Seconds that the answer may take, counted from the request's header, such as `2.5`, or a time such as `500ms`; past it the answer is 504.",
+		"schema":      object{"type": "string", "pattern": timeoutPattern}, "example": "2.5",
+	})
 	op["requestBody"] = object{
 		"required": true,
 		"description": "May be compressed by gzip, deflate, br or zstd (`Content-Encoding`). Keys that are not listed are ignored. " +
@@ -101,6 +111,9 @@ func (s *Server) operation(r *route) object {
 	}
 	return op
 }
+
+// timeoutPattern describes the values of the header that are read; 0 in all its forms is not, and an empty one is none.
+const timeoutPattern = `^((?=.*[1-9])([0-9]{1,9}(\.[0-9]{1,9})?|\.[0-9]{1,9}) ?(ms|s)?)?$`
 
 // examples are requests that a flow answers.
 func examples(r *route) object {
@@ -160,14 +173,14 @@ func (s *Server) responses(r *route) object {
 		}}
 	}
 	if s.o.Keys != nil {
-		add(403, "The key may not use the model.", "Error")
+		add(403, "The key may not use the model, or may not ask for high priority.", "Error")
 	}
 	add(413, "The body, or the number of its documents, is past a limit.", "TooLarge")
 	add(415, "The content type or the content encoding is not read.", "Error", "Accept-Encoding")
 	add(422, "The body is no request.", "Invalid")
 	add(429, "There is no room now.", "Failure", "Retry-After")
 	add(503, "Models are loading, or the server shuts down.", "Failure", "Retry-After")
-	add(504, "The model took too long.", "Failure")
+	add(504, "The answer would have come later than the request or the flow allows.", "Failure")
 	return all
 }
 

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -13,9 +12,6 @@ import (
 	"clipd/frontend/jina/jinajson"
 	"clipd/frontend/jina/pb"
 )
-
-// modelHeader names a model for requests whose path names none.
-const modelHeader = "Clip-Model"
 
 // post reads a request for the model and answers it.
 func (x *exchange) post() {
@@ -30,6 +26,7 @@ func (x *exchange) post() {
 		return
 	}
 	arrived := time.Now()
+	x.received = len(body)
 	r, err := jinajson.Parse(body, jinajson.Limits{MaxDocuments: x.s.o.MaxDocuments, Take: x.take})
 	if err != nil {
 		x.refuse(err)
@@ -62,10 +59,11 @@ func (x *exchange) run(req *pb.DataRequestProto, arrived time.Time) error {
 	if x.c != nil {
 		defer x.c.watch(cancel)()
 	}
-	c := &jina.Call{Request: req, Arrived: arrived}
-	c.Model = string(bytes.TrimSpace(x.ctx.Request.Header.Peek(modelHeader)))
-	c.MayUse = x.key.MayUseAny
-	return x.s.o.Gateway.Handle(ctx, c)
+	// What a body takes to come in counts in the caller's timeout.
+	c := &jina.Call{Caller: x.caller, Request: req, Arrived: arrived, Since: x.began}
+	err := x.s.o.Gateway.Handle(ctx, c)
+	x.fault = c.Fault
+	return err
 }
 
 // embeddingFormat reads the query's encoding_format.
@@ -102,6 +100,7 @@ func (x *exchange) sendAnswer(answer *pb.DataRequestProto, asBase64 bool) {
 		x.c.body = to
 		x.c.keepAnswer(int64(len(to.b)))
 	}
+	x.sent = len(to.b)
 	x.send(fasthttp.StatusOK, contentType, to.b)
 	if x.c != nil && x.c.coded != nil {
 		x.c.keepAnswer(int64(len(x.c.coded.b)))

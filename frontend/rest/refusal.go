@@ -31,6 +31,7 @@ func (r *refusal) Unwrap() error { return r.fault }
 // looks for the reason.
 func (x *exchange) refuse(err error) {
 	f := fault.Of(err)
+	x.fault = f
 	status, body := f.Code.HTTP(), []byte(nil)
 	header := &x.ctx.Response.Header
 	var own *refusal

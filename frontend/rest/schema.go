@@ -72,7 +72,8 @@ func requestSchema() object {
 			"parameters": object{
 				"type": []string{"object", "null"},
 				"description": "`access_paths`: which documents to encode, such as `@r` or `@c`. `drop_image_content`: pictures do not come back. " +
-					"`minibatch_size`: the most documents in a batch. `model_name`: the model. Others are ignored.",
+					"`minibatch_size`: the most documents in a batch. `model_name`: the model. `priority`: `high` or `normal`. " +
+					"`timeout`: seconds that the answer may take. Others are ignored.",
 			},
 			"execEndpoint": text("The endpoint, for `/post`: `/` unless it is there."), "exec_endpoint": text("Another name of `execEndpoint`."),
 			"targetExecutor":  text("A regular expression: only executors whose names begin with a match work on the documents."),

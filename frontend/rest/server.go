@@ -56,6 +56,9 @@ func New(o Options) *Server {
 	return s
 }
 
+// Open is the number of connections that are open, without those that became WebSockets.
+func (s *Server) Open() int { return s.open.count() }
+
 // Serve answers on the connections of l until Shutdown, and returns nil then.
 func (s *Server) Serve(l net.Listener) error {
 	err := s.http.Serve(&listener{Listener: l, server: s})

@@ -118,6 +118,13 @@ func (d *Door) leave(c *conn) {
 	d.tellEmpty()
 }
 
+// Open is the number of connections that are open.
+func (d *Door) Open() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.open)
+}
+
 // close stops new connections.
 func (d *Door) close() {
 	d.mu.Lock()

@@ -13,6 +13,7 @@ import (
 
 	"clipd/frontend/auth"
 	"clipd/frontend/fault"
+	"clipd/frontend/jina"
 )
 
 // Paths of the door; every other one is refused with 403, as the original does.
@@ -34,12 +35,12 @@ type session struct {
 	binary  bool // messages are protobuf, not JSON
 	deflate bool // messages may be compressed
 	key     *auth.Key
-	model   string // that the header clip-model names
+	caller  jina.Caller
 }
 
 // Handle opens a WebSocket for a request that asks for one, or answers why not.
 func (d *Door) Handle(ctx *fasthttp.RequestCtx) {
-	s := session{dryRun: string(ctx.Path()) == pathDryRun, model: string(ctx.Request.Header.Peek("clip-model"))}
+	s := session{dryRun: string(ctx.Path()) == pathDryRun}
 	if err := d.admit(ctx, &s); err != nil {
 		refuse(ctx, err)
 		return
@@ -78,8 +79,11 @@ func (d *Door) admit(ctx *fasthttp.RequestCtx, s *session) error {
 	if s.dryRun { // health stays open
 		return nil
 	}
-	key, err := d.options.Keys.Check(string(ctx.Request.Header.Peek(fasthttp.HeaderAuthorization)))
-	s.key = key
+	var err error
+	if s.key, err = d.options.Keys.Check(string(ctx.Request.Header.Peek(fasthttp.HeaderAuthorization))); err != nil {
+		return err
+	}
+	s.caller, err = jina.NewCaller(s.key, func(name string) string { return string(ctx.Request.Header.Peek(name)) })
 	return err
 }
 

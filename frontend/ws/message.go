@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"clipd/frontend/fault"
+	"clipd/frontend/metrics"
 )
 
 const (
@@ -177,6 +178,7 @@ func (m *message) complete() error {
 		return nil
 	}
 	t := task{conn: c, arrived: arrived, charged: m.charged, slot: m.slot}
+	t.counted = c.door.options.Gateway.Begin(metrics.WebSocket, arrived)
 	m.charged, m.slot = 0, false
 	return t.begin(m.buf)
 }

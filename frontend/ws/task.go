@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"clipd/frontend/fault"
 	"clipd/frontend/jina"
 	"clipd/frontend/jina/pb"
+	"clipd/frontend/metrics"
 )
 
 // task is a request on its way to its answer, and what it holds until that is out.
@@ -17,39 +19,64 @@ type task struct {
 	arrived   time.Time
 	charged   int64 // bytes of the share
 	slot      bool
-	documents int64 // of conn.inputs
+	documents int64  // of conn.inputs
+	turn      func() // gives back what its key has of requests in progress; nil: nothing is held
 	request   request
+
+	counted        metrics.Request
+	received, sent int          // bytes of request and answer; -1: there is no answer
+	fault          *fault.Error // why there are no embeddings; nil: there are
 }
 
 // begin decodes a request, and works on it in a goroutine of its own once there is room for its documents. It owns body.
 func (t task) begin(body []byte) error {
-	c := t.conn
 	var err error
-	t.request, err = c.form().decode(body, &c.door.options)
+	t.received, t.sent = len(body), -1
+	t.request, err = t.conn.form().decode(body, &t.conn.door.options)
+	answered := false // the next one may be right
+	if err != nil {
+		t.fault = fault.Of(err)
+		answered = t.fault.Code != fault.Malformed && t.fault.Code != fault.Overloaded
+	} else if err = t.enter(); err != nil {
+		t.fault = fault.Of(err)
+		answered = jina.TimedOut(err)
+	}
 	if err == nil {
-		err = t.enter()
-	} else if f := fault.Of(err); f.Code != fault.Malformed && f.Code != fault.Overloaded {
-		t.answer(failed(t.request.proto, f)) // the next one may be right
-		t.end()
+		go t.run()
 		return nil
 	}
-	if err != nil {
-		t.end()
-		return err
+	if answered {
+		t.answer(failed(t.request.proto, t.fault))
+		err = nil
 	}
-	go t.run()
-	return nil
+	t.end()
+	return err
 }
 
-// enter waits until there is room for the request's documents.
+// enter waits until there is room for the request's documents, and for its turn among those of its key. Nothing more is
+// read meanwhile: a connection whose key is past its rate holds one message of the budget, and not as many as fit.
 func (t *task) enter() error {
+	c := t.conn
+	ctx, cancel := c.caller.Allow(c.ctx, t.arrived)
+	defer cancel()
+	err := t.enterStream(ctx)
+	if err == nil {
+		err = t.enterKey(ctx)
+	}
+	if late := context.Cause(ctx); err != nil && jina.TimedOut(late) {
+		return late
+	}
+	return err
+}
+
+func (t *task) enterStream(ctx context.Context) error {
 	c := t.conn
 	if c.inputs == nil {
 		return nil
 	}
 	n := min(int64(t.request.documents), int64(c.door.options.StreamInputs))
 	if !c.inputs.TryAcquire(n) {
-		if err := c.pause(func() error { return c.inputs.Acquire(c.ctx, n) }); err != nil {
+		if err := c.pause(func() error { return c.inputs.Acquire(ctx, n) }); err != nil {
 			return err
 		}
 	}
@@ -57,18 +84,27 @@ func (t *task) enter() error {
 	return nil
 }
 
+func (t *task) enterKey(ctx context.Context) (err error) {
+	c := t.conn
+	if t.turn, err = c.key.Begin(t.request.documents); err == nil || fault.Of(err).Code != fault.Overloaded {
+		return err
+	}
+	return c.pause(func() error {
+		t.turn, err = c.key.Wait(ctx, t.request.documents)
+		return err
+	})
+}
+
 // run answers the request.
 func (t task) run() {
 	c := t.conn
 	defer t.end()
 	defer c.recover()
-	done, err := c.key.Wait(c.ctx, t.request.documents)
-	if err == nil {
-		call := &jina.Call{Caller: jina.Caller{Model: c.model, MayUse: c.key.MayUseAny}, Request: t.request.proto, Arrived: t.arrived}
-		err = c.door.options.Gateway.Handle(c.ctx, call)
-		done()
-	}
-	if err != nil {
+	call := &jina.Call{Caller: c.caller, Request: t.request.proto, Arrived: t.arrived}
+	err := c.door.options.Gateway.Handle(c.ctx, call)
+	t.fault = call.Fault
+	t.leaveKey()
+	if err != nil && !jina.TimedOut(err) {
 		c.finish(endingOf(c.binary, err)) // in the place of an answer, as the original does
 		return
 	}
@@ -91,7 +127,9 @@ func (t *task) answer(a *pb.DataRequestProto) {
 			}
 			held = size
 		}
-		return form.encode(dst, a, t.request.base64)
+		encoded, err := form.encode(dst, a, t.request.base64)
+		t.sent = len(encoded) - len(dst)
+		return encoded, err
 	})
 	budget.Give(held)
 	var broken encodeError
@@ -114,12 +152,22 @@ func (t *task) end() {
 	if t.documents > 0 {
 		c.inputs.Release(t.documents)
 	}
+	t.leaveKey()
+	t.counted.End(t.request.proto.GetHeader().GetExecEndpoint(), t.fault, t.received, t.sent)
 	c.share.Give(t.charged)
 	c.door.options.Bytes.Give(t.request.memory)
 	if t.slot {
 		<-c.slots
 	}
 	c.answered()
+}
+
+// leaveKey gives the place among the requests of the key back.
+func (t *task) leaveKey() {
+	if t.turn != nil {
+		t.turn()
+		t.turn = nil
+	}
 }
 
 // failed is the answer to a request that could not be read whole.
