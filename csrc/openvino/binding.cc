@@ -2,6 +2,7 @@
 
 #include <oneapi/tbb/task_scheduler_observer.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -105,6 +106,9 @@ void Binding::Enter(Meeting& meeting) {
 
 void Binding::Attach(ov::CompiledModel& model, const std::vector<ov::Tensor>& inputs, size_t columns,
                      uint32_t streams) {
+  // OpenVINO makes fewer where the machine has fewer processors.
+  streams =
+      std::min(streams, static_cast<uint32_t>(std::max<int32_t>(1, model.get_property(ov::num_streams))));
   auto meeting = std::make_shared<Meeting>(streams);
   std::vector<ov::InferRequest> requests;
   for (uint32_t i = 0; i < streams; ++i) {

@@ -198,6 +198,18 @@ func checkUnbound(t *testing.T, cpus []int) {
 	wait.Wait()
 }
 
+// More lanes than processors: OpenVINO makes fewer streams than it was asked for.
+func TestManyLanesOnOneProcessor(t *testing.T) {
+	cpus := allowed(t)
+	list := fmt.Sprint(cpus[len(cpus)-1])
+	each(t, func(t *testing.T, r *Runtime) {
+		for _, tower := range []Tower{Image, Text} {
+			s := newSession(t, r, SessionOptions{Graph: graph(tower), Tower: tower, Precision: FP32, Lanes: 2*len(cpus) + 1, Threads: 1, Cpus: list})
+			checkTower(t, s, tower)
+		}
+	})
+}
+
 // With several threads a lane, workers that all sessions share help; each stays there while it helps.
 func TestWorkersStayOnTheProcessorsOfTheirLane(t *testing.T) {
 	cpus := allowed(t)
