@@ -49,7 +49,7 @@ type tower struct {
 
 func newTower(t *testing.T, r *runtime.Runtime, m *model.Model, kind runtime.Tower, precision runtime.Precision) *tower {
 	t.Helper()
-	s, err := r.NewSession(runtime.SessionOptions{Graph: m.Graphs[kind], Tower: kind, Precision: precision, Threads: 1})
+	s, err := r.NewSession(runtime.SessionOptions{Graph: m.Graphs[kind], Tower: kind, Device: device(r), Precision: precision, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +63,12 @@ func newTower(t *testing.T, r *runtime.Runtime, m *model.Model, kind runtime.Tow
 	}
 	t.Cleanup(lane.Close)
 	return &tower{t, lane, m.Dim, s.Info().Packs}
+}
+
+// device is the first that a runtime has.
+func device(r *runtime.Runtime) string {
+	name, _, _ := strings.Cut(r.Info().Devices[0], " ")
+	return name
 }
 
 func (w *tower) images(pixels [][]byte, size int) [][]float32 {
@@ -123,6 +129,8 @@ func (f form) check(t *testing.T, r *runtime.Runtime, precision runtime.Precisio
 	near, same := bar{0.99999, 1e-4}, bar{0.999999, 1e-5}
 	if precision == runtime.BF16 {
 		near, same = bar{0.9995, 0.2}, bar{0.9999, 0.1}
+	} else if precision == runtime.FP16 {
+		near, same = bar{0.9999, 0.02}, bar{0.99999, 0.01}
 	} else if f.half {
 		near = bar{0.99999, 0.02}
 	}
@@ -191,6 +199,32 @@ func TestHalfWeights(t *testing.T) {
 		half := bar{0.9999, 0.02}
 		compare(t, f.path+" image", newTower(t, r, m, runtime.Image, runtime.FP32).images(g.pixels, g.size), g.images, half)
 		compare(t, f.path+" text", newTower(t, r, m, runtime.Text, runtime.FP32).texts(ids, m.ContextLength, m.PadID), g.texts, half)
+	}
+}
+
+// TestBFloat16Weights: graphs whose weights are bfloat16, as OpenVINO gets them where it computes in it.
+func TestBFloat16Weights(t *testing.T) {
+	r, err := runtime.Open("openvino")
+	if err != nil {
+		t.Fatalf("%v (make native builds it)", err)
+	}
+	if !slices.Contains(r.Info().Precisions, runtime.BF16) {
+		t.Skip("this processor does not compute in bfloat16")
+	}
+	cache := t.TempDir()
+	for _, f := range []form{forms[0], forms[2], forms[4], forms[5], forms[6], forms[10]} {
+		g := readGolden(t, f.folder)
+		m, err := model.Load(context.Background(), model.Options{Path: f.place(t), CacheDir: cache, Weights: model.BFloat16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := g.reduced
+		if f.whole {
+			ids = g.whole
+		}
+		near := bar{0.9995, 0.2}
+		compare(t, f.path+" image", newTower(t, r, m, runtime.Image, runtime.BF16).images(g.pixels, g.size), g.images, near)
+		compare(t, f.path+" text", newTower(t, r, m, runtime.Text, runtime.BF16).texts(ids, m.ContextLength, m.PadID), g.texts, near)
 	}
 }
 
