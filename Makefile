@@ -17,7 +17,7 @@ deps: ## fetch the native parts, pinned, into build/deps; system packages only w
 
 native: deps
 	@cmake -S . -B $(BUILD) -G Ninja $(CMAKE_FLAGS) >$(BUILD)/cmake.log 2>&1 || { cat $(BUILD)/cmake.log; exit 1; }
-	@cmake --build $(BUILD) --target clip_image clip_loader clip_openvino clip_onnxruntime clip_gpu
+	@cmake --build $(BUILD) --target clip_image clip_loader clip_openvino clip_onnxruntime clip_tensorrt clip_gpu
 
 # Go does not see that a library it links has changed; its hash among the flags makes it link again.
 # go-nvml binds every function of NVML, also those that its header calls deprecated.

@@ -185,6 +185,44 @@ require_headers() {
   done < <(grep '^header ' "$table")
 }
 
+# fetch_tensorrt name version sha256 folder-in-crate folder-in-deps
+fetch_tensorrt() {
+  local name=$1 version=$2 hash=$3 source=$4 folder=$5 new=$deps/.new-tensorrt log=$deps/cargo.log crate
+  command -v cargo >/dev/null || die 'the headers of TensorRT are missing: neither NvOnnxParser.h nor cargo, which fetches it, is on this machine'
+  say "fetching the headers of TensorRT from the crate $name $version"
+  rm -rf "$new" && mkdir -p "$new/project/src"
+  printf '[package]\nname = "headers"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\n%s = "=%s"\n' "$name" "${version%%+*}" >"$new/project/Cargo.toml"
+  : >"$new/project/src/lib.rs"
+  # What the crate depends on comes along and is not used: nothing of it is built.
+  (cd "$new/project" && cargo fetch) >"$log" 2>&1 || die "cannot download the crate $name $version: $(grep -m1 '^error' "$log" || tail -1 "$log")"
+  for crate in "${CARGO_HOME:-$HOME/.cargo}"/registry/cache/*/"$name-$version.crate"; do
+    echo "$hash  $crate" | sha256sum --check --status 2>/dev/null || continue
+    mkdir "$new/crate"
+    tar -xzf "$crate" -C "$new/crate" --strip-components=1
+    rm -rf "${deps:?}/${folder%%/*}"
+    mkdir -p "$deps/$(dirname "$folder")"
+    mv "$new/crate/$source" "$deps/$folder"
+    rm -rf "$new"
+    ln -sfn "${folder%%/*}" "$deps/tensorrt"
+    printf '%s\n' "$hash" >"$deps/tensorrt/.stamp"
+    return
+  done
+  die "the crate $name $version has another sha256 than $table says"
+}
+
+# Without them everything but the runtime "tensorrt" is built.
+offer_tensorrt() {
+  local kind name version hash source folder status
+  ! is_present header:NvOnnxParser.h || return 0
+  read -r kind name version hash source folder < <(grep '^crate ' "$table")
+  [[ $(cat "$deps/tensorrt/.stamp" 2>/dev/null) != "$hash" ]] || return 0
+  set +e
+  (set -e && fetch_tensorrt "$name" "$version" "$hash" "$source" "$folder")
+  status=$?
+  set -e
+  [[ $status -eq 0 ]] || say 'going on without them: the runtime "tensorrt" is not built'
+}
+
 mkdir -p "$deps"
 exec 9>"$deps/.lock" # two makes at once: the second waits and then finds all in place
 flock 9
@@ -192,3 +230,4 @@ require_system
 require_wheels
 require_headers
 offer_cuda
+offer_tensorrt

@@ -101,6 +101,8 @@ func remedy(name string) string {
 	switch name {
 	case "openvino", "onnxruntime":
 		return "build it with `make engine`, or set CLIPD_RUNTIMES to the folder that holds it"
+	case "tensorrt":
+		return "build it with `make engine` where TensorRT's headers are installed or cargo can fetch them, or set CLIPD_RUNTIMES to the folder that holds it"
 	}
 	return "this build of clipd does not contain it; use openvino or onnxruntime"
 }
