@@ -202,6 +202,11 @@ func (r *reader) checkEncoder(d *draft) {
 	case d.Backend == TensorRT && d.Device == "":
 		d.Device = "cuda"
 	}
+	if d.Preprocess == "gpu" && onCPU {
+		r.fail(d.at["preprocess"], "preprocess is gpu, but device is cpu; write preprocess: auto or leave it out")
+	} else if d.Preprocess == "gpu" && d.Runtime == "openvino" {
+		r.fail(d.at["preprocess"], "preprocess is gpu, but runtime openvino runs on the CPU only; write preprocess: auto or leave it out")
+	}
 	if d.ModelPath != "" && d.at["name"] == nil {
 		d.Model = "" // the default name says nothing about weights of the user's own
 	} else if strings.TrimSpace(d.Model) == "" {

@@ -151,6 +151,7 @@ type Executor struct {
 
 	MinibatchSize       int    // most rows of a batch
 	NumWorkerPreprocess int    // threads that prepare pictures and texts
+	Preprocess          string // where JPEGs become pixels: "gpu" (or an error), "cpu" or "auto"; empty = auto
 	AccessPaths         string // which documents are encoded, such as @r or @r,c
 
 	Runtime string // "openvino", "onnxruntime", "tensorrt" or "cuda"; empty = chosen by backend and device

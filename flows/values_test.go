@@ -72,6 +72,13 @@ func TestEncoderValues(t *testing.T) {
 	refused(t, encoder("runtime: openvino, device: cuda:0"), "f.yml:1:37: runtime openvino runs on the CPU only, but device is cuda:0")
 	refused(t, "executors: [{uses: {py_modules: clip_trt, with: {device: cpu}}}]",
 		"f.yml:1:58: device is cpu, but the TensorRT backend (py_modules) runs on cuda only; use clip_onnx or clip_torch for the CPU")
+	refused(t, encoder("preprocess: gpu, device: cpu"), "f.yml:1:40: preprocess is gpu, but device is cpu; write preprocess: auto or leave it out")
+	refused(t, encoder("preprocess: gpu, runtime: openvino"), "f.yml:1:40: preprocess is gpu, but runtime openvino runs on the CPU only; write preprocess: auto or leave it out")
+	refused(t, encoder("preprocess: nvjpeg"), `f.yml:1:40: preprocess is one of auto, gpu, cpu, not "nvjpeg"; did you mean "gpu"?`)
+	for _, where := range []string{"auto", "gpu", "cpu"} {
+		equal(t, where, accepted(t, encoder("preprocess: "+where)).Executors[0].Preprocess, where)
+	}
+	equal(t, "left out", accepted(t, encoder("device: cpu")).Executors[0].Preprocess, "")
 	refused(t, "executors: [{uses: {py_modules: clip_trt, with: {runtime: openvino}}}]",
 		"f.yml:1:59: runtime openvino contradicts the TensorRT backend (py_modules)")
 	refused(t, encoder("replicas: 2"), `f.yml:1:28: the key "replicas" does not belong to uses: with; it goes under executors`)
