@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	goruntime "runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,7 +28,7 @@ type LoadOptions struct {
 	Replicas  int    // copies of the model, each with lanes of its own; 1
 	LaneCount int    // batches that one replica works on at a time
 	Threads   int    // processor threads of one replica; its share of the cores
-	NoWide    bool   // no wide lanes (see Slot), which cost the memory of a second text tower; else a model has them where that is small
+	NoWide    bool   // no wide lanes (see Slot), which cost the memory of a second text tower
 	NoCheck   bool   // no self-check: what the lanes answer is not compared with a reference
 	Options          // of the scheduler
 	Progress  func(stage string, done, total int64)
@@ -90,7 +91,7 @@ func Open(ctx context.Context, o LoadOptions) (*Opened, error) {
 		return nil, err
 	}
 	l.runtime, l.Runtime = r, r.Info()
-	if l.Checkpoint, err = model.Load(ctx, model.Options{Name: o.Name, Path: o.Path, CacheDir: o.CacheDir, Progress: o.Progress}); err != nil {
+	if l.Checkpoint, err = l.loadGraphs(ctx, weightsFor(l.Runtime, o.Precision)); err != nil {
 		return nil, err
 	}
 	if c := l.Checkpoint; c.ResizeMode == "squash" {
@@ -106,6 +107,34 @@ func Open(ctx context.Context, o LoadOptions) (*Opened, error) {
 	}
 	l.Took = time.Since(began)
 	return l, nil
+}
+
+// weightsFor returns the type of the weights in the graphs that a runtime gets. Those of the type in which it computes are half
+// as large on disk, and OpenVINO, which converts others, needs half the memory: ViT-B/32 is there in 350 MB instead of 630.
+func weightsFor(r runtime.Info, asked runtime.Precision) model.DType {
+	computes := func(p runtime.Precision) bool {
+		return asked == p || asked == runtime.Auto && slices.Contains(r.Precisions, p)
+	}
+	switch r.Name {
+	case "openvino":
+		if computes(runtime.BF16) {
+			return model.BFloat16
+		}
+	case "tensorrt", "cuda": // compute in the type of the graph
+		if computes(runtime.BF16) {
+			return model.BFloat16
+		}
+		if computes(runtime.FP16) {
+			return model.Float16
+		}
+	}
+	return model.Float32
+}
+
+// loadGraphs finds the checkpoint and returns its graphs with weights of a type.
+func (l *Opened) loadGraphs(ctx context.Context, weights model.DType) (*model.Model, error) {
+	o := l.options
+	return model.Load(ctx, model.Options{Name: o.Name, Path: o.Path, Weights: weights, CacheDir: o.CacheDir, Progress: o.Progress})
 }
 
 // openChecked makes the lanes and checks them. The reference comes first: its towers are out of memory again when those that
@@ -223,15 +252,16 @@ func (l *Opened) compiledDir() string {
 	return filepath.Join(filepath.Dir(l.Checkpoint.Graphs[0]), "compiled")
 }
 
-// wideMost is the part of a model's weights that its text tower may be for a wide lane, which compiles it a second time. With
-// it the peak of a start would exceed 1.6 times the checkpoint otherwise: ViT-B/32, whose text tower is 0.42 of it, has 1.70 to
-// 1.93 with a wide lane and 1.41 to 1.54 without. That of ViT-L/14 is 0.29.
+// wideMost is the part of a model's weights that its text tower may be for a wide lane, which compiles it a second time, in
+// fp32. With it the peak of a start would exceed 1.6 times the checkpoint otherwise: ViT-B/32, whose text tower is 0.42 of it,
+// has 1.85 with a wide lane. That of ViT-L/14 is 0.29. In bf16, 0.97 and 0.85 times the checkpoint are enough for either.
 const wideMost = 1.0 / 3
 
 // wantsWide reports whether replicas get a wide lane: where several narrow ones share the cores and the memory allows it. The
 // threads of ONNX Runtime wait for work by turning on the spot, which takes the cores from the narrow lanes.
 func (l *Opened) wantsWide() bool {
-	return !l.options.NoWide && l.LaneCount > 1 && l.Runtime.Name == "openvino" && l.textPart() <= wideMost
+	return !l.options.NoWide && l.LaneCount > 1 && l.Runtime.Name == "openvino" &&
+		(l.Session[TextTower].Precision != runtime.FP32 || l.textPart() <= wideMost)
 }
 
 // smallWeights is what a model may have for its memory not to matter.

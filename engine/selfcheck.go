@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"clipd/engine/model"
 	"clipd/engine/runtime"
 )
 
@@ -29,7 +30,7 @@ var checkTexts = []string{
 const checkPictures = 2
 
 // reference are the embeddings of the inputs of a self-check as another path computes them: another runtime, or this one,
-// in fp32. It lies beside the compiled model, whose folder is that of one checkpoint, so only the first start computes it.
+// in fp32, from weights of float32. It lies beside the compiled model, whose folder is that of one checkpoint, so only the first start computes it.
 type reference struct {
 	Key  string       // of the inputs
 	Path string       // "onnxruntime fp32"
@@ -37,7 +38,7 @@ type reference struct {
 }
 
 // referenceKey changes with the inputs and with how they are computed.
-const referenceKey = "1"
+const referenceKey = "2"
 
 // referencePath is where a reference may come from.
 type referencePath struct {
@@ -53,9 +54,13 @@ func (l *Opened) reference(ctx context.Context) (*reference, error) {
 		len(ref.Rows[ImageTower]) == checkPictures*l.Checkpoint.Dim && len(ref.Rows[TextTower]) == len(checkTexts)*l.Checkpoint.Dim {
 		return ref, nil
 	}
+	whole, err := l.loadGraphs(ctx, model.Float32)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range l.referencePaths() {
 		ref = &reference{Key: referenceKey, Path: p.name + " fp32"}
-		err := l.computeReference(ctx, p.runtime, ref)
+		err := l.computeReference(ctx, p.runtime, whole.Graphs, ref)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -88,8 +93,8 @@ func (l *Opened) referencePaths() (paths []referencePath) {
 	return paths
 }
 
-// computeReference compiles the towers one after the other, so that no more than one is in memory beside nothing else.
-func (l *Opened) computeReference(ctx context.Context, r *runtime.Runtime, ref *reference) error {
+// computeReference compiles the towers, with weights of float32, one after the other, so that no more than one is in memory beside nothing else.
+func (l *Opened) computeReference(ctx context.Context, r *runtime.Runtime, graphs [2]string, ref *reference) error {
 	for _, tower := range []Tower{ImageTower, TextTower} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -98,7 +103,7 @@ func (l *Opened) computeReference(ctx context.Context, r *runtime.Runtime, ref *
 			l.options.Progress("compute reference embeddings of the "+tower.String()+" tower", 0, 0)
 		}
 		s, err := r.NewSession(runtime.SessionOptions{
-			Graph: l.Checkpoint.Graphs[tower], Tower: runtime.Tower(tower), Precision: runtime.FP32, Lanes: 1, Threads: l.LaneCount * l.Threads,
+			Graph: graphs[tower], Tower: runtime.Tower(tower), Precision: runtime.FP32, Lanes: 1, Threads: l.LaneCount * l.Threads,
 		})
 		if err != nil {
 			return err

@@ -34,7 +34,8 @@ std::string TypeName(const ov::element::Type& type) {
   return type.to_string();
 }
 
-Signature::Port PortOf(const ov::Output<const ov::Node>& port) {
+template <typename Port>
+Signature::Port PortOf(const Port& port) {
   Signature::Port described;
   described.name = port.get_node()->get_friendly_name();
   described.type = TypeName(port.get_element_type());
@@ -56,20 +57,31 @@ std::string Reason(const std::exception& failure) {
   return text;
 }
 
+[[noreturn]] void Refuse(const SessionOptions& options, const std::exception& failure) {
+  Fail(CLIP_INVALID_ARGUMENT, "OpenVINO cannot compile the graph ", options.graph_path, ": ",
+       Reason(failure));
+}
+
 class OpenVinoLane : public Lane {
  public:
-  OpenVinoLane(ov::InferRequest request, const SessionInfo& session)
+  OpenVinoLane(ov::InferRequest request, const SessionInfo& session,
+               std::shared_ptr<const Embedding> embedding)
       : request_(std::move(request)),
+        embedding_(std::move(embedding)),
         dim_(session.dim),
         type_(session.tower == CLIP_TOWER_IMAGE ? ov::element::u8 : ov::element::i32) {}
 
   void Run(const Batch& batch) override {
     ov::Shape rows_dim = {batch.rows, dim_};
     try {
-      for (size_t i = 0; i < batch.inputs.size(); ++i) {
+      size_t first = embedding_ == nullptr ? 0 : 1;  // of the batch's inputs that is the graph's first
+      for (size_t i = first; i < batch.inputs.size(); ++i) {
         const Batch::Input& input = batch.inputs[i];
         request_.set_input_tensor(
-            i, ov::Tensor(type_, ov::Shape(input.shape.begin(), input.shape.end()), input.data));
+            i - first, ov::Tensor(type_, ov::Shape(input.shape.begin(), input.shape.end()), input.data));
+      }
+      if (embedding_ != nullptr) {
+        request_.set_input_tensor(batch.inputs.size() - 1, embedding_->Rows(batch.inputs[0], &tokens_));
       }
       request_.set_output_tensor(ov::Tensor(ov::element::f32, rows_dim, batch.output));
       // Not infer(): that would run in a stream made for the calling thread, and Go calls from any of its
@@ -77,6 +89,8 @@ class OpenVinoLane : public Lane {
       request_.start_async();
       request_.wait();
     } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const Error&) {
       throw;
     } catch (const std::exception& failure) {
       Fail(CLIP_INTERNAL, "OpenVINO cannot run a batch of ", Describe(batch), ": ", Reason(failure));
@@ -92,6 +106,8 @@ class OpenVinoLane : public Lane {
 
  private:
   ov::InferRequest request_;
+  std::shared_ptr<const Embedding> embedding_;
+  std::vector<char> tokens_;
   size_t dim_;
   ov::element::Type type_;
 };
@@ -103,10 +119,6 @@ OpenVinoSession::OpenVinoSession(ov::Core& core, const SessionOptions& options, 
   info_.precision = in_force;
   info_.device = device;
   Compile(core, options);
-  Signature signature;
-  for (const auto& port : model_.inputs()) signature.inputs.push_back(PortOf(port));
-  for (const auto& port : model_.outputs()) signature.outputs.push_back(PortOf(port));
-  CheckSignature(signature, options, &info_);
   info_.cached = model_.get_property(ov::loaded_from_cache);
   ov::element::Type computed = model_.get_property(ov::hint::inference_precision);
   if (computed != ElementType(in_force)) {
@@ -120,7 +132,16 @@ OpenVinoSession::OpenVinoSession(ov::Core& core, const SessionOptions& options, 
   ReleaseMappedWeights(options.graph_path);
 }
 
-void OpenVinoSession::Compile(ov::Core& core, const SessionOptions& options) {
+template <typename Ports>
+void OpenVinoSession::ReadSignature(const Ports& inputs, const Ports& outputs,
+                                    const SessionOptions& options) {
+  Signature signature;
+  for (const auto& port : inputs) signature.inputs.push_back(PortOf(port));
+  for (const auto& port : outputs) signature.outputs.push_back(PortOf(port));
+  CheckSignature(signature, options, &info_);
+}
+
+ov::AnyMap OpenVinoSession::Settings(ov::Core& core, const SessionOptions& options) {
   ov::AnyMap settings = {
       ov::num_streams(static_cast<int32_t>(options.lanes)),
       ov::inference_num_threads(static_cast<int32_t>(options.lanes * options.threads)),
@@ -133,6 +154,34 @@ void OpenVinoSession::Compile(ov::Core& core, const SessionOptions& options) {
   if (!options.cpus.empty()) {
     binding_ = std::make_unique<Binding>(options.cpus);
     binding_->Prepare(core, settings, options.lanes);
+  }
+  return settings;
+}
+
+// Compiles a text tower that packs, whose table of embeddings stays outside; false for any other graph. There
+// is no cache for it: what OpenVINO would keep without the weights saves no time.
+bool OpenVinoSession::CompilePacking(ov::Core& core, const SessionOptions& options,
+                                     const ov::AnyMap& settings) {
+  if (options.tower != CLIP_TOWER_TEXT) return false;
+  std::shared_ptr<ov::Model> graph = core.read_model(options.graph_path);
+  if (graph->inputs().size() == 1) return false;
+  ReadSignature(graph->inputs(), graph->outputs(), options);
+  embedding_ = Embedding::TakeOut(graph);
+  if (embedding_ == nullptr) return false;
+  model_ = core.compile_model(graph, "CPU", settings);
+  return true;
+}
+
+void OpenVinoSession::Compile(ov::Core& core, const SessionOptions& options) {
+  ov::AnyMap settings = Settings(core, options);
+  try {
+    if (CompilePacking(core, options, settings)) return;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& failure) {
+    Refuse(options, failure);
   }
   std::string folder =
       CacheFolder(options.cache_dir, options.graph_path,
@@ -147,7 +196,10 @@ void OpenVinoSession::Compile(ov::Core& core, const SessionOptions& options) {
                                                                         : ov::CacheMode::OPTIMIZE_SPEED));
     try {
       model_ = core.compile_model(options.graph_path, "CPU", cached);
+      ReadSignature(model_.inputs(), model_.outputs(), options);
       return;
+    } catch (const Error&) {
+      throw;
     } catch (const std::exception&) {
       // A damaged or unwritable cache must not keep the model from loading; what else is wrong shows below.
     }
@@ -157,9 +209,9 @@ void OpenVinoSession::Compile(ov::Core& core, const SessionOptions& options) {
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& failure) {
-    Fail(CLIP_INVALID_ARGUMENT, "OpenVINO cannot compile the graph ", options.graph_path, ": ",
-         Reason(failure));
+    Refuse(options, failure);
   }
+  ReadSignature(model_.inputs(), model_.outputs(), options);
 }
 
 // The first run packs weights and makes kernels, which takes as long as compiling does: it belongs to
@@ -170,9 +222,11 @@ void OpenVinoSession::WarmUp(uint32_t lanes) {
   ov::Shape shape = image ? ov::Shape{1, info_.image_size, info_.image_size, 3} : ov::Shape{1, 8};
   std::vector<ov::Tensor> inputs;
   for (const auto& port : model_.inputs()) {
-    // Of a text tower that packs, the last input has one number for each text.
-    bool ends = port.get_partial_shape().rank().get_length() == 1;
-    inputs.emplace_back(port.get_element_type(), ends ? ov::Shape{1} : shape);
+    // A text tower that packs has one with a number for each text, and rows of embeddings in place of ids.
+    const ov::PartialShape& dimensions = port.get_partial_shape();
+    ov::Shape one = dimensions.size() == 1 ? ov::Shape{1} : shape;
+    if (!image && dimensions.size() == 3) one.push_back(static_cast<size_t>(dimensions[2].get_length()));
+    inputs.emplace_back(port.get_element_type(), one);
     std::memset(inputs.back().data(), 0, inputs.back().get_byte_size());
   }
   if (binding_ != nullptr) return binding_->Attach(model_, inputs, info_.dim, lanes);
@@ -186,7 +240,7 @@ void OpenVinoSession::WarmUp(uint32_t lanes) {
 }
 
 std::unique_ptr<Lane> OpenVinoSession::NewLane() {
-  return std::make_unique<OpenVinoLane>(model_.create_infer_request(), info_);
+  return std::make_unique<OpenVinoLane>(model_.create_infer_request(), info_, embedding_);
 }
 
 }  // namespace clip

@@ -4,6 +4,7 @@
 #include <openvino/openvino.hpp>
 
 #include "binding.h"
+#include "embedding.h"
 #include "plugin.h"
 
 namespace clip {
@@ -19,8 +20,13 @@ class OpenVinoSession : public Session {
 
  private:
   void Compile(ov::Core& core, const SessionOptions& options);
+  ov::AnyMap Settings(ov::Core& core, const SessionOptions& options);
+  bool CompilePacking(ov::Core& core, const SessionOptions& options, const ov::AnyMap& settings);
+  template <typename Ports>
+  void ReadSignature(const Ports& inputs, const Ports& outputs, const SessionOptions& options);
   void WarmUp(uint32_t lanes);
 
+  std::shared_ptr<const Embedding> embedding_;  // of a text tower that packs; else null
   ov::CompiledModel model_;
   std::unique_ptr<Binding> binding_;  // null: its threads run anywhere; goes before the model
 };

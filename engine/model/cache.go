@@ -13,7 +13,7 @@ import (
 )
 
 // writerVersion is part of every cache key. Raise it whenever the graphs of one checkpoint come out differently.
-const writerVersion = 3
+const writerVersion = 4
 
 // cache keeps built graphs, one folder each: image.onnx, text.onnx, the files with their weights, and model.json.
 type cache struct {
