@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "fake_objects.h"
 
@@ -89,7 +90,12 @@ class FakeConfig : public nvinfer1::IBuilderConfig, public nvinfer1::StubVBuilde
     if (flag == nvinfer1::BuilderFlag::kTF32) now->tf32 = false;
   }
   void setBuilderOptimizationLevel(int32_t level) noexcept override { now->level = level; }
-  bool setMaxAuxStreams(int32_t count) noexcept override { return now->aux_streams = count, true; }
+  // void in 10, bool since 11.
+  using Taken = decltype(std::declval<nvinfer1::StubVBuilderConfig&>().setMaxAuxStreams(0));
+  Taken setMaxAuxStreams(int32_t count) noexcept override {
+    now->aux_streams = count;
+    return static_cast<Taken>(true);
+  }
   void setProgressMonitor(nvinfer1::IProgressMonitor* monitor) noexcept override { monitor_ = monitor; }
   int32_t addOptimizationProfile(const nvinfer1::IOptimizationProfile* profile) noexcept override {
     profiles.push_back(static_cast<const FakeProfile*>(profile)->ranges);
@@ -113,8 +119,8 @@ class FakeBuilder : public nvinfer1::IBuilder, public nvinfer1::StubVBuilder, Co
  public:
   explicit FakeBuilder(nvinfer1::ILogger* logger) : logger_(logger) { mImpl = this; }
   nvinfer1::INetworkDefinition* createNetworkV2(uint32_t flags) noexcept override {
-    // Strongly typed: the only kind since 11, a flag (bit 0) before.
-    if (flags != (NV_TENSORRT_MAJOR >= 11 ? 0u : 1u)) now->violations.push_back("flags of a network");
+    // Strongly typed: the only kind since 11, a flag (bit 1) before.
+    if (flags != (NV_TENSORRT_MAJOR >= 11 ? 0u : 2u)) now->violations.push_back("flags of a network");
     return new FakeNetwork;
   }
   nvinfer1::IBuilderConfig* createBuilderConfig() noexcept override { return new FakeConfig; }
