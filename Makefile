@@ -7,7 +7,7 @@ BUILD := build
 CMAKE_FLAGS ?=
 GO_TEST_FLAGS ?= -race
 
-.PHONY: help deps engine native test test-go test-native test-e2e lint format bench clean
+.PHONY: help deps engine native test test-go test-native test-e2e test-gpu lint format bench bench-gpu clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ test-go: native ## Go tests
 test-e2e: engine ## the built binary, driven by the real clip_client
 	scripts/e2e/run.sh
 
+test-gpu: engine ## the tests that need a GPU: C++, under compute-sanitizer too where it is installed, and Go
+	@cmake --build $(BUILD)
+	scripts/test_gpu.sh
+	CLIPD_GPU=1 $(GO_LINKED) go test -count=1 -v -run 'CUDA|GPU' ./...
+
 lint: native ## gofmt, go vet, staticcheck, clang-format
 	$(GO_LINKED) scripts/lint.sh
 
@@ -47,6 +52,9 @@ format: deps ## format Go and C++ in place
 
 bench: engine ## measure clipd against the raw runtime (docs/benchmarks.md)
 	scripts/bench/served.py
+
+bench-gpu: engine ## measure the native CUDA runtime: pictures, ragged texts, one at a time (docs/gpu.md)
+	scripts/bench/gpu.sh
 
 clean: ## remove what was built (build/deps stays; `rm -rf build` removes it too)
 	rm -f clipd

@@ -145,8 +145,7 @@ void CudaLane::Reserve(const PassShape& shape) {
     pixels_ = AllocatePinned<uint8_t>(n * static_cast<size_t>(own.size) * static_cast<size_t>(own.size) * 3);
     std::vector<int32_t> rows(n);
     for (size_t i = 0; i < n; ++i) rows[i] = static_cast<int32_t>(i) * own.tokens;
-    Check(cudaMemcpy(buffers->integers.get(), rows.data(), n * sizeof(int32_t), cudaMemcpyHostToDevice),
-          "numbering class tokens");
+    CopyToDevice(buffers->integers.get(), rows.data(), n * sizeof(int32_t), "numbering class tokens");
   } else {
     integers_ = AllocatePinned<int32_t>(2 * static_cast<size_t>(tokens) + 2 * n + 1);
   }

@@ -149,8 +149,7 @@ class Network::Packer {
     if (memory_ == nullptr) return nullptr;
     staging_.assign(bytes, 0);
     fill(staging_.data());
-    Check(cudaMemcpy(memory_ + at, staging_.data(), bytes, cudaMemcpyHostToDevice),
-          "copying weights to the GPU");
+    CopyToDevice(memory_ + at, staging_.data(), bytes, "copying weights to the GPU");
     return memory_ + at;
   }
 

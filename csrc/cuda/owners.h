@@ -49,6 +49,13 @@ PinnedMemory<T> AllocatePinned(size_t count) {
   return PinnedMemory<T>(static_cast<T*>(memory));
 }
 
+// Copies to the device; when it returns the copy is there for every stream. (cudaMemcpy alone may return
+// while the last part is on its way, and streams that do not wait for the default one would not wait for it.)
+inline void CopyToDevice(void* to, const void* from, size_t bytes, const std::string& what) {
+  Check(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), what);
+  Check(cudaStreamSynchronize(nullptr), what);
+}
+
 struct DestroyStream {
   void operator()(cudaStream_t stream) const { cudaStreamDestroy(stream); }
 };

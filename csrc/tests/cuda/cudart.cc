@@ -36,6 +36,7 @@ struct CUgraphExec_st {
 namespace {
 
 void Drain(cudaStream_t stream) {
+  if (stream == nullptr) return;  // copies on the default stream are done at once here
   std::lock_guard<std::mutex> lock(stream->mutex);
   if (stream->recording != nullptr) abort();  // as on a GPU, a stream that records cannot be waited for
   Work work;

@@ -55,9 +55,9 @@ func checkCUDA(t *testing.T, r *runtime.Runtime, chosen []form) {
 	}
 }
 
-// TestEmulatedCUDA runs the native CUDA runtime's own source on the processor: its kernels, the order in which they run,
-// its buffers and the layout of its weights, with plain matrix products in place of cuBLAS's.
-func TestEmulatedCUDA(t *testing.T) {
+// openEmulated opens the native CUDA runtime's own source compiled for the processor, or skips the test.
+func openEmulated(t *testing.T) *runtime.Runtime {
+	t.Helper()
 	folder, err := filepath.Abs("../../../build/cuda_emulated")
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,35 @@ func TestEmulatedCUDA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r
+}
+
+// TestEmulatedCUDA runs the native CUDA runtime's own source on the processor: its kernels, the order in which they run,
+// its buffers and the layout of its weights, with plain matrix products in place of cuBLAS's.
+func TestEmulatedCUDA(t *testing.T) {
+	r := openEmulated(t)
 	checkCUDA(t, r, []form{forms[1], forms[4], forms[6]}) // one of each network: it is slow, and how weights are stored does not matter
+}
+
+// TestEmulatedCUDAHalfWeights: a runtime takes graphs whose weights are stored in 16 bits, too, in which pixels are scaled
+// differently.
+func TestEmulatedCUDAHalfWeights(t *testing.T) {
+	r, cache, f := openEmulated(t), t.TempDir(), forms[4]
+	g := readGolden(t, f.folder)
+	for _, weights := range []model.DType{model.Float16, model.BFloat16} {
+		m, err := model.Load(context.Background(), model.Options{Path: f.place(t), CacheDir: cache, Weights: weights})
+		if err != nil {
+			t.Fatal(err)
+		}
+		near := bar{0.9995, 0.2}
+		if weights == model.Float16 {
+			near = bar{0.9999, 0.02}
+		}
+		image := newTower(t, r, m, runtime.Image, runtime.FP32)
+		compare(t, weights.String()+" image", image.images(g.pixels, g.size), g.images, near)
+		text := newTower(t, r, m, runtime.Text, runtime.FP32)
+		compare(t, weights.String()+" text", text.texts(g.reduced, m.ContextLength, m.PadID), g.texts, near)
+	}
 }
 
 // TestCUDA runs the golden models on a GPU.
