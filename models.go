@@ -24,11 +24,11 @@ type models []*engine.Loaded
 
 // loadModels loads the models of a flow, one after the other, so that the peaks of their memory do not add up. When one
 // fails, those before it are freed.
-func loadModels(ctx context.Context, f *flows.Flow, h *health, log zerolog.Logger) (models, error) {
+func loadModels(ctx context.Context, f *flows.Flow, placed gpus, h *health, log zerolog.Logger) (models, error) {
 	var all models
 	for i, x := range f.Executors {
 		log.Info().Str("executor", x.Name).Str("model", cmp.Or(x.ModelPath, x.Model)).Msg("loading")
-		l, err := loadModel(ctx, f, x, h.report(i), h.observer(i), log)
+		l, err := loadModel(ctx, f, x, placed[i], h.report(i), h.observer(i), log)
 		if err != nil {
 			all.Close()
 			return nil, x.Errorf("", "executor %s: %v", x.Name, err)
@@ -40,13 +40,14 @@ func loadModels(ctx context.Context, f *flows.Flow, h *health, log zerolog.Logge
 	return all, nil
 }
 
-func loadModel(ctx context.Context, f *flows.Flow, x flows.Executor, onHealth func(bool, string), observer engine.Observer, log zerolog.Logger) (*engine.Loaded, error) {
+func loadModel(ctx context.Context, f *flows.Flow, x flows.Executor, devices []string, onHealth func(bool, string), observer engine.Observer, log zerolog.Logger) (*engine.Loaded, error) {
 	if x.TimeoutReady > 0 {
 		bounded, cancel := context.WithTimeoutCause(ctx, x.TimeoutReady, fmt.Errorf("not loaded within %v (timeout_ready)", x.TimeoutReady))
 		defer cancel()
 		ctx = bounded
 	}
 	o := loadOptions(f, x, log)
+	o.Devices = devices
 	o.OnHealth, o.Observer = onHealth, observer
 	l, err := engine.Load(ctx, o)
 	if err != nil && errors.Is(err, context.DeadlineExceeded) {

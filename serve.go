@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"clipd/cuda"
 	"clipd/flows"
 	"clipd/frontend"
 	"clipd/frontend/fetch"
@@ -39,6 +40,10 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 	if err := setEnv(flow); err != nil {
 		return err
 	}
+	placed, err := placeGPUs(flow, cuda.Open, log)
+	if err != nil {
+		return err
+	}
 	loader, err := fetch.New(fetchOptions(flow.Gateway.AllowURIs, flow.Gateway.Limits))
 	if err != nil {
 		return fmt.Errorf("%s: allow_uris: %w", flow.Source, err)
@@ -61,7 +66,7 @@ func serve(ctx context.Context, name string, fromStdin bool) error {
 		return fmt.Errorf("%s: %w", flow.Source, err)
 	}
 	state := newHealth(flow, counters, log)
-	loaded, err := loadModels(ctx, flow, state, log)
+	loaded, err := loadModels(ctx, flow, placed, state, log)
 	if err != nil {
 		server.Close()
 		if ctx.Err() != nil {
@@ -134,6 +139,9 @@ func setEnv(f *flows.Flow) error {
 	}
 	for _, x := range f.Executors {
 		for k, v := range x.Env {
+			if onGPU(x) && k == "CUDA_VISIBLE_DEVICES" {
+				continue // each executor has its own; placeGPUs reads it
+			}
 			if other, set := from[k]; set && env[k] != v {
 				return x.Errorf("env", "executor %s wants %s=%s, executor %s wants %s=%s; they are one process, so write one value", x.Name, k, v, other, k, env[k])
 			}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	goruntime "runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -19,15 +17,16 @@ import (
 
 // LoadOptions say which model to load and how to run it. Zero fields mean the best choice for the machine.
 type LoadOptions struct {
-	Name      string // such as "ViT-B-32::openai" or "demo"
-	Path      string // a checkpoint file or folder, instead of the published weights of Name
-	Runtime   string // "openvino", "onnxruntime", ...; "": the first one found that can run the device
-	Device    string // "cpu", "cuda", "cuda:1"; "": cpu
+	Name      string   // such as "ViT-B-32::openai" or "demo"
+	Path      string   // a checkpoint file or folder, instead of the published weights of Name
+	Runtime   string   // "openvino", "onnxruntime", ...; "": the first one found that can run the device
+	Device    string   // "cpu", "cuda", "cuda:1"; "": cpu
+	Devices   []string // of each replica, as the runtime names them; none: all are on Device
 	Precision runtime.Precision
 	CacheDir  string // of graphs and compiled models; "": model.CacheDir's choice
 	Replicas  int    // copies of the model, each with lanes of its own; 1
 	LaneCount int    // batches that one replica works on at a time
-	Threads   int    // processor threads of one replica; its share of the cores
+	Threads   int    // processor threads of one replica; its share of the cores, on which they then stay
 	NoWide    bool   // no wide lanes (see Slot), which cost the memory of a second text tower
 	NoCheck   bool   // no self-check: what the lanes answer is not compared with a reference
 	Options          // of the scheduler
@@ -48,6 +47,7 @@ type Opened struct {
 	Wide       []Lane // the wide lane of each replica, or none
 
 	runtime  *runtime.Runtime
+	cpus     []string // that the threads of each replica are kept on; "": all
 	options  LoadOptions
 	mu       sync.Mutex // guards sessions
 	sessions []*runtime.Session
@@ -58,10 +58,6 @@ type Loaded struct {
 	*Model
 	*Opened
 }
-
-// maxLanes bounds the lanes that a replica gets by itself. Two narrow lanes carry more than one wide one, but a lonely
-// request is as slow as its lane, so many cores make the lanes wider rather than more.
-const maxLanes = 8
 
 // Load opens a model and starts its scheduler.
 func Load(ctx context.Context, o LoadOptions) (*Loaded, error) {
@@ -156,19 +152,6 @@ func (l *Opened) openChecked(ctx context.Context) error {
 	return l.selfCheck(ref)
 }
 
-// layOut divides the cores: replicas share them, and so do the lanes of a replica.
-func (l *Opened) layOut(o LoadOptions) {
-	threads := o.Threads
-	if threads <= 0 {
-		threads = max(goruntime.GOMAXPROCS(0)/l.Replicas, 1)
-	}
-	l.LaneCount = o.LaneCount
-	if l.LaneCount <= 0 {
-		l.LaneCount = min(threads, maxLanes)
-	}
-	l.Threads = max(threads/l.LaneCount, 1)
-}
-
 // openRuntime opens the named runtime, or the first one on this machine.
 func openRuntime(name, device string) (*runtime.Runtime, error) {
 	if name != "" {
@@ -192,10 +175,10 @@ func openRuntime(name, device string) (*runtime.Runtime, error) {
 // openLanes compiles both towers for each replica and makes their lanes. The graphs are compiled one after the other, the
 // largest first: what compiling takes beside the result comes on top of what is there by then.
 func (l *Opened) openLanes(ctx context.Context) error {
-	for range l.Replicas {
+	for replica := range l.Replicas {
 		var pair [2]*runtime.Session
 		for _, tower := range []Tower{ImageTower, TextTower} {
-			s, err := l.compile(ctx, tower, l.LaneCount, l.Threads)
+			s, err := l.compile(ctx, tower, replica, l.LaneCount, l.Threads)
 			if err != nil {
 				return err
 			}
@@ -212,11 +195,11 @@ func (l *Opened) openLanes(ctx context.Context) error {
 			l.Lanes = append(l.Lanes, lane)
 		}
 	}
-	for range l.Replicas {
+	for replica := range l.Replicas {
 		if !l.wantsWide() {
 			break
 		}
-		lane, err := l.openWide(ctx)
+		lane, err := l.openWide(ctx, replica)
 		if err != nil {
 			return err
 		}
@@ -225,8 +208,8 @@ func (l *Opened) openLanes(ctx context.Context) error {
 	return nil
 }
 
-// compile makes a session of one tower.
-func (l *Opened) compile(ctx context.Context, tower Tower, lanes, threads int) (*runtime.Session, error) {
+// compile makes a session of one tower for a replica.
+func (l *Opened) compile(ctx context.Context, tower Tower, replica, lanes, threads int) (*runtime.Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -234,8 +217,8 @@ func (l *Opened) compile(ctx context.Context, tower Tower, lanes, threads int) (
 		l.options.Progress("compile the "+tower.String()+" tower", 0, 0)
 	}
 	s, err := l.runtime.NewSession(runtime.SessionOptions{
-		Graph: l.Checkpoint.Graphs[tower], CacheDir: l.compiledDir(), Device: l.options.Device, Tower: runtime.Tower(tower),
-		Precision: l.options.Precision, Lanes: lanes, Threads: threads, MaxRows: l.options.withDefaults().MaxBatch, MaxLength: l.Checkpoint.ContextLength,
+		Graph: l.Checkpoint.Graphs[tower], CacheDir: l.compiledDir(), Device: l.device(replica), Tower: runtime.Tower(tower),
+		Precision: l.options.Precision, Lanes: lanes, Threads: threads, Cpus: l.cpus[replica], MaxRows: l.options.withDefaults().MaxBatch, MaxLength: l.Checkpoint.ContextLength,
 	})
 	if err != nil {
 		return nil, err
@@ -252,39 +235,8 @@ func (l *Opened) compiledDir() string {
 	return filepath.Join(filepath.Dir(l.Checkpoint.Graphs[0]), "compiled")
 }
 
-// wideMost is the part of a model's weights that its text tower may be for a wide lane, which compiles it a second time, in
-// fp32. With it the peak of a start would exceed 1.6 times the checkpoint otherwise: ViT-B/32, whose text tower is 0.42 of it,
-// has 1.85 with a wide lane. That of ViT-L/14 is 0.29. In bf16, 0.97 and 0.85 times the checkpoint are enough for either.
-const wideMost = 1.0 / 3
-
-// wantsWide reports whether replicas get a wide lane: where several narrow ones share the cores and the memory allows it. The
-// threads of ONNX Runtime wait for work by turning on the spot, which takes the cores from the narrow lanes.
-func (l *Opened) wantsWide() bool {
-	return !l.options.NoWide && l.LaneCount > 1 && l.Runtime.Name == "openvino" &&
-		(l.Session[TextTower].Precision != runtime.FP32 || l.textPart() <= wideMost)
-}
-
-// smallWeights is what a model may have for its memory not to matter.
-const smallWeights = 64 << 20
-
-// textPart returns which part of the weights are those of the text tower; 0 for a small model.
-func (l *Opened) textPart() float64 {
-	var bytes [2]int64
-	for tower, graph := range l.Checkpoint.Graphs {
-		for _, path := range []string{graph, graph + ".data"} { // weights lie beside a large graph
-			if file, err := os.Stat(path); err == nil {
-				bytes[tower] += file.Size()
-			}
-		}
-	}
-	if sum := bytes[ImageTower] + bytes[TextTower]; sum > smallWeights {
-		return float64(bytes[TextTower]) / float64(sum)
-	}
-	return 0
-}
-
-func (l *Opened) openWide(ctx context.Context) (Lane, error) {
-	s, err := l.compile(ctx, TextTower, 1, l.LaneCount*l.Threads)
+func (l *Opened) openWide(ctx context.Context, replica int) (Lane, error) {
+	s, err := l.compile(ctx, TextTower, replica, 1, l.LaneCount*l.Threads)
 	if err != nil {
 		return nil, err
 	}
@@ -300,28 +252,22 @@ func (l *Opened) slots() []Slot {
 	var slots []Slot
 	for i, lane := range l.Wide { // first: a small request asks them first
 		slots = append(slots, Slot{Lane: lane, Replica: i, Wide: true, Locked: l.locked(), Rebuild: func() (Lane, error) {
-			return l.openWide(context.Background())
+			return l.openWide(context.Background(), i)
 		}})
 	}
 	for i, lane := range l.Lanes {
-		slots = append(slots, Slot{Lane: lane, Replica: i / l.LaneCount, Locked: l.locked(), Rebuild: l.reopen})
+		replica := i / l.LaneCount
+		slots = append(slots, Slot{Lane: lane, Replica: replica, Locked: l.locked(), Rebuild: func() (Lane, error) { return l.reopen(replica) }})
 	}
 	return slots
 }
 
-// locked reports whether lanes need a thread of their own. Not on a processor: there the runtimes compute in threads of theirs and
-// keep nothing for the one that calls.
-func (l *Opened) locked() bool {
-	device := l.options.Device
-	return device != "" && device != "cpu"
-}
-
-// reopen makes a narrow lane with sessions of its own: what is wrong with a lane may be wrong with its session, and one
+// reopen makes a narrow lane of a replica with sessions of its own: what is wrong with a lane may be wrong with its session, and one
 // that hangs keeps its session busy.
-func (l *Opened) reopen() (Lane, error) {
+func (l *Opened) reopen(replica int) (Lane, error) {
 	var pair [2]*runtime.Session
 	for _, tower := range []Tower{ImageTower, TextTower} {
-		s, err := l.compile(context.Background(), tower, 1, l.Threads)
+		s, err := l.compile(context.Background(), tower, replica, 1, l.Threads)
 		if err != nil {
 			return nil, err
 		}

@@ -25,7 +25,7 @@ var executorSection = section[draft]{name: "executors", fields: append([]field[d
 	{name: "uses_metas", typ: "object", doc: "the same as `uses: metas:`", inherited: true,
 		read: func(r *reader, d *draft, v *value) { readSection(r, &metasSection, v, d, nil) }},
 	modulesField().byDefault(),
-	intField("replicas", 1, 1, 1024, "copies of the model; may also stand under `uses`", func(d *draft) *int { return &d.Replicas }).byDefault(),
+	intField("replicas", 1, 1, 1024, "copies of the model, each on GPUs or cores of its own; may also stand under `uses`", func(d *draft) *int { return &d.Replicas }).byDefault(),
 	timeField("timeout_ready", 10*time.Minute, -1, "600000", "longest wait until the model is loaded",
 		func(d *draft) *time.Duration { return &d.TimeoutReady }).byDefault(),
 	envField("environment variables, such as `CUDA_VISIBLE_DEVICES: RR`", func(d *draft) *map[string]string { return &d.Env }).byDefault(),
