@@ -5,6 +5,7 @@ add_library(clip_cuda_preprocess STATIC
   ${clip_preprocess_folder}/preprocess.cc ${clip_preprocess_folder}/preprocess_axes.cc
   ${clip_preprocess_folder}/preprocess_decode.cc ${clip_preprocess_folder}/preprocess_jpeg.cc
   ${clip_preprocess_folder}/preprocess_nvjpeg.cc ${clip_preprocess_folder}/preprocess_pool.cc
+  ${clip_preprocess_folder}/preprocess_wave.cc
   # The weights are those of csrc/image; its decoders, and their libraries, are not wanted here.
   ${CMAKE_SOURCE_DIR}/csrc/image/axis.cc ${CMAKE_SOURCE_DIR}/csrc/image/geometry.cc)
 target_include_directories(clip_cuda_preprocess PUBLIC ${clip_preprocess_folder} PRIVATE ${CMAKE_SOURCE_DIR}/csrc/image)

@@ -105,7 +105,7 @@ class GpuPreprocessor {
   struct Slot;  // memory of one wave: while the GPU works on one, the host fills the other
 
   void Inspect(int worker, const clip_picture& picture, Plan* plan);
-  void Place(const clip_picture& picture, Plan* plan);
+  void Place(Plan* plan);
   size_t EndOfWave(size_t begin, size_t count) const;
   void RunWave(const clip_picture* pictures, size_t begin, size_t end, uint8_t* pixels, Stream stream);
   void CopyBytes(const clip_picture* pictures, size_t begin, size_t end, Slot* slot);
