@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -274,6 +275,56 @@ func TestWide(t *testing.T) {
 		if ok, _ := m.Health(); !ok || narrow.count() < 5 {
 			t.Errorf("the narrow lane ran %d batches", narrow.count())
 		}
+		m.Close()
+		checkEmpty(t, m)
+	})
+}
+
+// TestFewOrMany shows who serves small requests: the wide lane when there are few of them, also beside narrow lanes that are
+// busy with something large, and the narrow ones together when there are many.
+func TestFewOrMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wide := &fakeLane{gate: make(chan struct{})}
+		narrow := [2]*fakeLane{{gate: make(chan struct{})}, {gate: make(chan struct{})}}
+		m := newSlots(t, Options{MaxBatch: 16}, Slot{Lane: wide, Wide: true}, Slot{Lane: narrow[0]}, Slot{Lane: narrow[1]})
+		check := func(what string, w, n int) {
+			t.Helper()
+			synctest.Wait()
+			if got := narrow[0].count() + narrow[1].count(); wide.count() != w || got != n {
+				t.Errorf("%s: %d wide and %d narrow batches, want %d and %d", what, wide.count(), got, w, n)
+			}
+		}
+		next := 0
+		ask := func(n int) {
+			for range n {
+				next++
+				in := text(fmt.Sprint("small ", next))
+				go m.Encode(t.Context(), []Input{in})
+			}
+			synctest.Wait()
+		}
+		ask(1)
+		check("one", 1, 0)
+		ask(6)
+		check("six behind it", 1, 0)
+		wide.gate <- struct{}{}
+		check("six are many", 1, 2)
+		ask(1)
+		check("one more beside small ones", 1, 2)
+		narrow[0].gate <- struct{}{}
+		check("it rides on a narrow lane", 1, 3)
+		close(narrow[0].gate)
+		close(narrow[1].gate)
+		synctest.Wait()
+
+		narrow[0].gate, narrow[1].gate = make(chan struct{}), make(chan struct{})
+		go m.Encode(t.Context(), distinct(60))
+		check("a large request", 1, 5)
+		ask(1)
+		check("one small beside it", 2, 5)
+		close(wide.gate)
+		close(narrow[0].gate)
+		close(narrow[1].gate)
 		m.Close()
 		checkEmpty(t, m)
 	})

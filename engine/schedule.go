@@ -2,15 +2,54 @@ package engine
 
 import "time"
 
-// serves reports whether wide lanes, or narrow ones, may take from a queue. The lock is held.
+// serves reports whether wide lanes, or narrow ones, may take from a queue now. The texts of small requests are for the wide
+// lanes as long as there are few of them, or when every narrow lane is busy with something larger: the wide lane is quick,
+// and does not wait for them. Many small requests at a time are for the narrow lanes, which get more done together. The lock is
+// held.
 func (m *Model) serves(wide bool, q int) bool {
-	switch {
-	case wide:
-		return q == quickTexts
-	case q == quickTexts:
-		return m.lanesOf(quickTexts) == 0 // the wide lanes have failed
+	if q != quickTexts {
+		return !wide
 	}
-	return true
+	if m.ready[q].size == 0 {
+		return false
+	}
+	narrow, idle, quick := 0, 0, false
+	for _, s := range m.slots {
+		switch {
+		case s.out:
+		case !s.Wide:
+			narrow++
+			if s.batch == nil {
+				idle++
+			} else if s.batch.queue == quickTexts {
+				quick = true
+			}
+		}
+	}
+	few := m.ready[q].size <= m.few(narrow)
+	if wide {
+		return !quick && (few || idle == 0)
+	}
+	return quick || !few || m.lanesOf(quickTexts) == 0 // the last: the wide lanes have failed
+}
+
+// usualFew is how many texts a wide lane takes while costs are not known, and fewMost at most.
+const (
+	usualFew = 2
+	fewMost  = 16
+)
+
+// few returns how many texts a wide lane embeds as fast as the narrow ones do together. The lock is held.
+func (m *Model) few(lanes int) int {
+	wide, narrow := &m.costs[TextTower][1], &m.costs[TextTower][0]
+	if !wide.known() || !narrow.known() || m.length == 0 {
+		return usualFew
+	}
+	n := 1
+	for n < fewMost && wide.of(float64(n+1)*m.length) <= narrow.of(float64(n/max(lanes, 1)+1)*m.length) {
+		n++
+	}
+	return n
 }
 
 // waiting returns how many items are ready for a slot's lane. The lock is held.
