@@ -36,8 +36,8 @@ func newBenchRaw() *cobra.Command {
 		Long: `Runs a model's lanes without pause, which is what a server's figures are to be compared with.
 
 Kinds: text (ids ready in memory), image (pixels ready), picture (each picture decoded and resized from its file's bytes
-first). Orders of texts: in (as they come, each batch padded to its longest), sorted (by length, which no server can
-know) and same (one batch of median length again and again, so that a runtime never sees another shape). --alone also
+first). Orders of texts: in (as they come, each batch padded to its longest), packed (as they come, side by side in
+lines as the server puts them), sorted (by length, which no server can know) and same (one batch of median length again and again, so that a runtime never sees another shape). --alone also
 measures one item at a time on one lane, and one text on a wide lane, which has all threads: what a server's latency is compared with.`,
 		Example: `  clipd bench raw --model-path vit-b-32 --kind text,picture --batch 8,16,32,64 --alone --rounds 3
   clipd bench raw --model-path vit-b-32 --runtime onnxruntime --batch 32`,
@@ -49,7 +49,7 @@ measures one item at a time on one lane, and one text on a wide lane, which has 
 	f := cmd.Flags()
 	f.StringSliceVar(&r.kinds, "kind", []string{"text"}, "text, image, picture")
 	f.IntSliceVar(&r.batches, "batch", []int{1, 8, 32}, "batch sizes to measure")
-	f.StringSliceVar(&r.orders, "order", []string{"in"}, "of texts: in, sorted, same")
+	f.StringSliceVar(&r.orders, "order", []string{"in"}, "of texts: in, packed, sorted, same")
 	f.BoolVar(&r.raw.Alone, "alone", false, "also measure one item at a time, with the other lanes idle")
 	f.IntVar(&r.lanes, "lanes", 0, "lanes (0: as the server chooses)")
 	f.IntVar(&r.threads, "threads", 0, "threads of all lanes (0: one for each core)")
@@ -134,12 +134,14 @@ func (r *rawFlags) measurements() ([]bench.Raw, error) {
 			x.Kind, x.Alone = kind, false
 			switch order {
 			case "in":
+			case "packed":
+				x.Packed = true
 			case "sorted":
 				x.Sorted = true
 			case "same":
 				x.Same = true
 			default:
-				return nil, fmt.Errorf("--order is %q; it must be in, sorted or same", order)
+				return nil, fmt.Errorf("--order is %q; it must be in, packed, sorted or same", order)
 			}
 			for _, x.Batch = range r.batches {
 				all = append(all, x)

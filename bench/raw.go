@@ -18,6 +18,7 @@ type Raw struct {
 	// resized from its file's bytes on the lane's own threads first).
 
 	Batch    int
+	Packed   bool // texts packed into lines as the server does, where the model's graph can; else each in a line, padded to the longest
 	Sorted   bool // texts in order of length: the least padding that any order has, if all were known beforehand
 	Alone    bool // one lane works, the others idle: how long one item takes
 	Wide     bool // with Alone: on a wide lane, which computes small requests with all threads of its replica
@@ -32,6 +33,7 @@ type RawResult struct {
 	Runtime     string  `json:"runtime"`
 	Precision   string  `json:"precision"`
 	Batch       int     `json:"batch"`
+	Packed      bool    `json:"packed,omitempty"`
 	Sorted      bool    `json:"sorted,omitempty"`
 	Alone       bool    `json:"alone,omitempty"`
 	Wide        bool    `json:"wide,omitempty"`
@@ -67,7 +69,7 @@ func (r Raw) Run(ctx context.Context, m *engine.Opened) (*RawResult, error) {
 	if r.Alone {
 		lanes = lanes[:1]
 	}
-	result := &RawResult{Kind: r.Kind, Runtime: m.Runtime.Name, Batch: r.Batch, Sorted: r.Sorted, Alone: r.Alone, Wide: r.Wide, Same: r.Same,
+	result := &RawResult{Kind: r.Kind, Runtime: m.Runtime.Name, Batch: r.Batch, Packed: r.Packed, Sorted: r.Sorted, Alone: r.Alone, Wide: r.Wide, Same: r.Same,
 		Lanes: len(lanes), Threads: threads, Seconds: r.Duration.Seconds()}
 	work, err := r.prepare(m, result)
 	if err != nil {

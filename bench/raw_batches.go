@@ -40,7 +40,7 @@ func (r Raw) prepare(m *engine.Opened, result *RawResult) (func() runBatch, erro
 	return nil, fmt.Errorf("kind %q is not text, image or picture", r.Kind)
 }
 
-// prepareTexts cuts the texts into batches: packed for a model that takes them so, else each padded to its longest.
+// prepareTexts cuts the texts into batches.
 func (r Raw) prepareTexts(m *engine.Opened, result *RawResult) (func() runBatch, error) {
 	texts, err := r.texts(max(rawTexts, 2*r.Batch))
 	if err != nil {
@@ -57,10 +57,14 @@ func (r Raw) prepareTexts(m *engine.Opened, result *RawResult) (func() runBatch,
 		middle := min(len(rows)/2, len(rows)-r.Batch)
 		rows = rows[middle : middle+r.Batch]
 	}
+	layOut := engine.LayOutLines
+	if r.Packed {
+		layOut = engine.LayOut
+	}
 	batches := make([]engine.TextBatch, len(rows)/r.Batch)
 	total, most := 0, 0
 	for i := range batches {
-		batches[i] = engine.LayOut(rows[i*r.Batch:(i+1)*r.Batch], m.Session[engine.TextTower].Packs, m.Checkpoint.PadID)
+		batches[i] = layOut(rows[i*r.Batch:(i+1)*r.Batch], m.Session[engine.TextTower].Packs, m.Checkpoint.PadID)
 		total += len(batches[i].IDs)
 		most = max(most, batches[i].Rows)
 	}

@@ -102,6 +102,8 @@ func WriteRawTable(w io.Writer, results []*RawResult) error {
 		switch {
 		case r.Same:
 			how = "the same again"
+		case r.Packed:
+			how = "packed"
 		case r.Sorted:
 			how = "by length"
 		}

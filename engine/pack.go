@@ -187,7 +187,12 @@ func upToEnd(ids []int32) []int32 {
 
 // LayOut makes a batch of texts, each a list of tokens: side by side in lines for a session that packs, else one in each
 // line, filled up with pad. Its rows are the texts in their order; a packed one may have some more, to be ignored.
-func LayOut(rows [][]int32, packs bool, pad int32) TextBatch {
+func LayOut(rows [][]int32, packs bool, pad int32) TextBatch { return layOut(rows, packs, true, pad) }
+
+// LayOutLines makes a batch with one text in each line, as long as the longest, also for a session that packs.
+func LayOutLines(rows [][]int32, packs bool, pad int32) TextBatch { return layOut(rows, packs, false, pad) }
+
+func layOut(rows [][]int32, packs, dense bool, pad int32) TextBatch {
 	items := make([]item, len(rows))
 	longest := 0
 	for i, row := range rows {
@@ -198,11 +203,19 @@ func LayOut(rows [][]int32, packs bool, pad int32) TextBatch {
 		longest = max(longest, len(row))
 	}
 	var b textBuffers
-	if packs {
-		var p packer
-		b.packed(items, &p, p.pack(items, &shapes{}, &cost{unit: 1}))
-	} else {
+	var p packer
+	switch {
+	case !packs:
 		b.padded(items, longest, pad)
+	case dense:
+		b.packed(items, &p, p.pack(items, &shapes{}, &cost{unit: 1}))
+	default:
+		f := form{len(items), longest, len(items)}
+		p.line, p.room = make([]int, len(items)), make([]int, len(items))
+		for i := range items {
+			p.line[i] = i
+		}
+		b.packed(items, &p, f)
 	}
 	return b.batch
 }

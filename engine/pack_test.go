@@ -166,3 +166,32 @@ func TestUpToEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestLayOutTexts shows the two ways to lay texts out for a session that packs, and the one for any other.
+func TestLayOutTexts(t *testing.T) {
+	rows := [][]int32{{1, 5, 9}, {1, 6, 7, 8, 9}, {1, 9, 4}} // the last has tokens behind its end
+	for _, c := range []struct {
+		name                 string
+		got                  TextBatch
+		rows, length, tokens int
+	}{
+		{"packed", LayOut(rows, true, 0), 4, 10, 10},
+		{"a line each, packed", LayOutLines(rows, true, 0), 3, 5, 15},
+		{"padded", LayOut(rows, false, 0), 3, 5, 15},
+		{"a line each, padded", LayOutLines(rows, false, 0), 3, 5, 15},
+	} {
+		if c.got.Rows != c.rows || c.got.Length != c.length || len(c.got.IDs) != c.tokens {
+			t.Errorf("%s: %d rows, lines of %d, %d tokens", c.name, c.got.Rows, c.got.Length, len(c.got.IDs))
+		}
+		back := rowsOf(c.got)
+		for i, row := range rows {
+			want := row
+			if c.got.Packing != nil {
+				want = upToEnd(row)
+			}
+			if !slices.Equal(back[i][:len(want)], want) {
+				t.Errorf("%s: text %d is %v, want %v", c.name, i, back[i], want)
+			}
+		}
+	}
+}

@@ -36,17 +36,18 @@ def load(server, kind, clients, batch, seconds, warmup=3, texts='caption', extra
 
 
 def raw(runtime, seconds, precision=None):
-    """a runtime by itself: texts in order and sorted, whole pictures, and one text alone"""
+    """a runtime by itself: texts in order (padded and packed) and sorted, whole pictures, and one text alone"""
     common = ['raw', '--model-path', contestants.MODEL, '--runtime', runtime, '--duration', f'{seconds}s', '--warmup', '1s']
     if precision:
         common += ['--dtype', precision]
-    texts = bench(*common, '--kind', 'text', '--batch', RAW_BATCHES['text'], '--order', 'in,sorted')
+    texts = bench(*common, '--kind', 'text', '--batch', RAW_BATCHES['text'], '--order', 'in,packed,sorted')
     alone = bench(*common, '--kind', 'text', '--batch', '1', '--order', 'in,same', '--alone')
     pictures = bench(*common, '--kind', 'picture', '--batch', RAW_BATCHES['picture'], '--alone')
     def best(results):
         return max(results, key=lambda r: r['items_per_second'], default=None) or sys.exit('nothing ended in --raw-seconds; measure longer')
     return {
-        'text': best(r for r in texts if not r.get('sorted')), 'text sorted': best(r for r in texts if r.get('sorted')),
+        'text': best(r for r in texts if not r.get('sorted') and not r.get('packed')),
+        'text packed': best(r for r in texts if r.get('packed')), 'text sorted': best(r for r in texts if r.get('sorted')),
         'picture': best(r for r in pictures if not r.get('alone')),
         'one text': min((r for r in alone if r.get('alone')), key=lambda r: r['latency_ms']['p50']),
         'one picture': next((r for r in pictures if r.get('alone')), None),
