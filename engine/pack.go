@@ -190,7 +190,9 @@ func upToEnd(ids []int32) []int32 {
 func LayOut(rows [][]int32, packs bool, pad int32) TextBatch { return layOut(rows, packs, true, pad) }
 
 // LayOutLines makes a batch with one text in each line, as long as the longest, also for a session that packs.
-func LayOutLines(rows [][]int32, packs bool, pad int32) TextBatch { return layOut(rows, packs, false, pad) }
+func LayOutLines(rows [][]int32, packs bool, pad int32) TextBatch {
+	return layOut(rows, packs, false, pad)
+}
 
 func layOut(rows [][]int32, packs, dense bool, pad int32) TextBatch {
 	items := make([]item, len(rows))
