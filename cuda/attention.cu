@@ -135,7 +135,7 @@ __device__ void Tile(Softmax<D>* state, const uint32_t (*query)[4], const T* key
 
 // D is the number of columns of a head, rounded up.
 template <typename T, int D>
-__global__ void __launch_bounds__(128, D == 64 ? 4 : 3) AttentionKernel(Attention p) {
+__global__ void __launch_bounds__(128, D == 64 ? 4 : 2) AttentionKernel(Attention p) {
   constexpr int kStride = D + 8;  // 8 more, so that rows lie in different banks
   CLIP_SHARED_BYTES(shared);
   T* keys = reinterpret_cast<T*>(shared);
