@@ -115,10 +115,13 @@ func newProgressLine(out *os.File) *progressLine {
 }
 
 func (p *progressLine) show(what string, progress bench.Progress) {
+	p.say(what + ": " + progress.String())
+}
+
+func (p *progressLine) say(text string) {
 	if p.out == nil {
 		return
 	}
-	text := what + ": " + progress.String()
 	if width, _, err := term.GetSize(int(p.out.Fd())); err == nil && width > 1 {
 		if runes := []rune(text); len(runes) >= width {
 			text = string(runes[:width-1])

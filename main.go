@@ -60,6 +60,6 @@ Without an argument torch-flow.yml is used.`,
 	}
 	root.Flags().BoolVarP(&fromStdin, "stdin", "i", false, "read the flow from standard input")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newEncode(), newRank(), newModel(), newBench(), newKey(), newDevices(), newVersion())
+	root.AddCommand(newEncode(), newRank(), newModel(), newBench(), newTune(), newKey(), newDevices(), newVersion())
 	return root
 }

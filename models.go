@@ -46,7 +46,7 @@ func loadModel(ctx context.Context, f *flows.Flow, x flows.Executor, devices []s
 		defer cancel()
 		ctx = bounded
 	}
-	o := loadOptions(f, x, log)
+	o := loadOptions(f, settle(ctx, f, x, log), log)
 	o.Devices = devices
 	o.OnHealth, o.Observer = onHealth, observer
 	l, err := engine.Load(ctx, o)
@@ -64,7 +64,7 @@ func loadOptions(f *flows.Flow, x flows.Executor, log zerolog.Logger) engine.Loa
 	}
 	o := engine.LoadOptions{
 		Name: x.Model, Path: x.ModelPath, Runtime: runtimeOf(x), Device: x.Device, Precision: precision,
-		Replicas: x.Replicas, LaneCount: x.Lanes, Threads: x.Threads,
+		Replicas: x.Replicas, LaneCount: x.Lanes, Threads: x.Threads, NoWide: !x.WideLane,
 		Options: engine.Options{
 			MaxBatch: x.MinibatchSize, MaxQueued: limits.MaxQueued, Workers: x.NumWorkerPreprocess,
 			Limits: preprocess.Limits{MaxBytes: limits.MaxImageBytes, MaxPixels: limits.MaxPixels},

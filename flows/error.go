@@ -53,6 +53,12 @@ func (e *Executor) Errorf(key, format string, args ...any) *Error {
 	return &Error{at.source, at.line, at.column, fmt.Sprintf(format, args...)}
 }
 
+// Given reports whether the file sets an argument of the encoder, such as "lanes", rather than leaving it to the default.
+func (e *Executor) Given(key string) bool {
+	_, given := e.marks[key]
+	return given && key != ""
+}
+
 // Notice says once that a key of the file has no meaning here, or another than in the original, and why.
 type Notice struct {
 	Source       string

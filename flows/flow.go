@@ -158,6 +158,8 @@ type Executor struct {
 	Lanes   int    // execution contexts of a replica; 0 = chosen by the server
 	Threads int    // CPU threads of a replica; 0 = its share of the cores
 
+	WideLane bool // small requests of texts have a lane with all threads, where that is to be had
+
 	CacheBytes int64 // of a cache of embeddings by content; 0 = none
 
 	Replicas        int

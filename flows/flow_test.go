@@ -86,7 +86,7 @@ func TestDefaults(t *testing.T) {
 		Gateway: Gateway{Host: "0.0.0.0", Ports: []int{51000}, Protocols: allProtocols, Prefetch: 1000, PortMonitoring: 9090,
 			SSLClientAuth: ClientAuthNone, HTTPCompression: true, Env: map[string]string{}, Limits: defaultLimits},
 		Executors: []Executor{{Name: "executor0", Backend: Auto, Model: "ViT-B-32::openai", MinibatchSize: 32, NumWorkerPreprocess: 4,
-			AccessPaths: "@r", Replicas: 1, TimeoutReady: 10 * time.Minute, Env: map[string]string{}}},
+			AccessPaths: "@r", WideLane: true, Replicas: 1, TimeoutReady: 10 * time.Minute, Env: map[string]string{}}},
 	})
 }
 
@@ -100,7 +100,7 @@ func TestReplicasUnderUses(t *testing.T) {
 	e := mustLoad(t, "replicas_round_robin.yml").Executors[0]
 	e.marks = nil
 	equal(t, "executor", e, Executor{Name: "clip_t", Backend: Torch, Model: "ViT-L-14::laion2b-s32b-b82k", Device: "cuda", DType: "fp16", JIT: true,
-		MinibatchSize: 32, NumWorkerPreprocess: 4, AccessPaths: "@r", Replicas: 2, TimeoutReady: -1,
+		MinibatchSize: 32, NumWorkerPreprocess: 4, AccessPaths: "@r", WideLane: true, Replicas: 2, TimeoutReady: -1,
 		Env: map[string]string{"CUDA_VISIBLE_DEVICES": "RR0:3", "OMP_NUM_THREADS": "2"}})
 }
 

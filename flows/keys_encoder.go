@@ -12,7 +12,7 @@ var encoderSection = section[Executor]{name: "uses: with", fields: []field[Execu
 		doc: "where the model runs; the TensorRT backend knows `cuda` only", read: readDevice},
 	wordField("dtype", []string{"fp32", "fp16", "bf16"}, otherDTypes, "what is best on the device",
 		"precision of the arithmetic; embeddings are float32 always", func(e *Executor) *string { return &e.DType }),
-	boolField("jit", "tune for this machine at start", func(e *Executor) *bool { return &e.JIT }),
+	boolField("jit", "where nothing is stored for this machine, measure `lanes`, `threads`, `wide_lane` and `minibatch_size` at start, for up to 20 s, and keep the best ([tuning.md](tuning.md))", func(e *Executor) *bool { return &e.JIT }),
 	textField("model_path", "", "weights of your own: a checkpoint file or folder, or a folder with `textual.onnx` and `visual.onnx`", func(e *Executor) *string { return &e.ModelPath }),
 	intField("minibatch_size", 32, 1, 1<<16, "most inputs of one batch", func(e *Executor) *int { return &e.MinibatchSize }),
 	intField("num_worker_preprocess", 4, 1, 1024, "threads that prepare pictures and texts", func(e *Executor) *int { return &e.NumWorkerPreprocess }),
@@ -30,6 +30,8 @@ var encoderSection = section[Executor]{name: "uses: with", fields: []field[Execu
 		func(e *Executor) *int { return &e.Lanes }),
 	intField("threads", 0, 0, 1024, "CPU threads of a replica; 0 = its share of the cores; a key of this server only",
 		func(e *Executor) *int { return &e.Threads }),
+	boolField("wide_lane", "let small requests of texts have a lane with all threads, where the runtime and the memory allow it; a key of this server only",
+		func(e *Executor) *bool { return &e.WideLane }).on(func(e *Executor) *bool { return &e.WideLane }),
 	bytesField("cache_bytes", 0, 0, maxByteSize, "bytes for a cache of embeddings by the content of texts and pictures; 0 = none; a key of this server only",
 		func(e *Executor) *int64 { return &e.CacheBytes }),
 }}

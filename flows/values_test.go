@@ -84,6 +84,10 @@ func TestEncoderValues(t *testing.T) {
 	refused(t, encoder("replicas: 2"), `f.yml:1:28: the key "replicas" does not belong to uses: with; it goes under executors`)
 	e := accepted(t, encoder(`name: "'007'", access_paths: '@r[1:3]c, m', jit: no, threads: 3`)).Executors[0]
 	equal(t, "encoder", []any{e.Model, e.AccessPaths, e.JIT, e.Threads}, []any{"007", "@r[1:3]c,m", false, 3})
+	equal(t, "given", []any{e.Given("threads"), e.Given("lanes"), e.Given("")}, []any{true, false, false})
+	refused(t, encoder("wide_lane: 2"), "f.yml:1:39: wide_lane is true or false, not 2")
+	e = accepted(t, encoder("wide_lane: false, lanes: 2")).Executors[0]
+	equal(t, "layout", []any{e.WideLane, e.Lanes, e.Given("wide_lane")}, []any{false, 2, true})
 }
 
 func TestExecutorValues(t *testing.T) {

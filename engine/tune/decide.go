@@ -37,7 +37,7 @@ func (s *search) decide(ctx context.Context) (*Result, error) {
 		}
 		had := [2]int{len(present.Rounds), len(rival.Rounds)}
 		for _, c := range pair {
-			if err := s.look(ctx, c, "comparison", round, s.until); err != nil && !s.outOfTime(ctx) {
+			if err := s.look(ctx, c, "comparison", round); err != nil && !s.outOfTime(ctx) {
 				return nil, err
 			}
 		}

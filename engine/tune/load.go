@@ -77,6 +77,7 @@ func (m Material) measure(ctx context.Context, model Model, each time.Duration) 
 }
 
 func (m Material) run(ctx context.Context, w workload, model Model, each time.Duration) ([]answer, error) {
+	whole := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var next, answered atomic.Int64
@@ -109,7 +110,7 @@ func (m Material) run(ctx context.Context, w workload, model Model, each time.Du
 			return nil, err
 		}
 	}
-	return slices.Concat(answers...), errors.Join(errs...)
+	return slices.Concat(answers...), whole.Err()
 }
 
 // inputs returns those of request n.

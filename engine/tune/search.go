@@ -75,7 +75,9 @@ type search struct {
 	Options
 	began, until time.Time
 	each         time.Duration // of one workload
-	visit        time.Duration // the longest so far
+	visit        time.Duration // what one is expected to take
+	visits       int
+	trial        bool // the present setting has only the measurement that told how long one takes; the first is slower
 	all          []*Candidate
 }
 
@@ -104,18 +106,15 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 func (s *search) run(ctx context.Context) (*Result, error) {
 	present := s.all[0]
 	s.plan(1)
-	if err := s.look(ctx, present, "layouts", 1, s.until); err != nil {
+	if err := s.look(ctx, present, "layouts", 1); err != nil {
 		return nil, err
 	}
 	layouts := s.Space.layouts(present.Setting)
 	s.plan(len(layouts))
 	s.add(layouts)
-	present.Rounds = nil // it was measured to find out how long that takes; the first of a process is slower
+	s.trial = true
 	if err := s.stage(ctx, "layouts", s.all, s.began.Add(part(s.Time, layoutsPart))); err != nil {
 		return nil, err
-	}
-	if len(present.Rounds) == 0 {
-		return nil, fmt.Errorf("%w: %v, one setting takes %v", ErrTooShort, s.Time, s.visit.Round(time.Millisecond))
 	}
 	best := s.best()
 	field := append([]*Candidate{best}, s.add(s.Space.minibatches(best.Setting))...)
@@ -136,7 +135,7 @@ func part(d time.Duration, p float64) time.Duration { return time.Duration(float
 func (s *search) plan(layouts int) {
 	const least, most = 100 * time.Millisecond, 1500 * time.Millisecond
 	visits := 1 + layouts + 2*min(layouts, 3) + 8 + 2*comparisonMost
-	beside := max(s.visit-time.Duration(len(workloads))*s.each*5/4, 0)
+	beside := max(s.visit*4/5-time.Duration(len(workloads))*s.each*5/4, 0)
 	left := s.Time/time.Duration(visits) - beside
 	s.each = min(max(left/time.Duration(len(workloads))*4/5, least), most)
 }
@@ -165,8 +164,8 @@ func (s *search) stage(ctx context.Context, name string, field []*Candidate, end
 			if time.Now().Add(s.visit).After(end) {
 				return nil
 			}
-			if err := s.look(ctx, c, name, round, end); err != nil {
-				if s.outOfTime(ctx) && len(s.all[0].Rounds) > 0 {
+			if err := s.look(ctx, c, name, round); err != nil {
+				if s.outOfTime(ctx) {
 					return nil
 				}
 				return err
@@ -177,10 +176,12 @@ func (s *search) stage(ctx context.Context, name string, field []*Candidate, end
 	return nil
 }
 
-func (s *search) outOfTime(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errOutOfTime) }
+func (s *search) outOfTime(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), errOutOfTime)
+}
 
 // look measures one setting once. A setting that cannot be opened is dropped, save the present one.
-func (s *search) look(ctx context.Context, c *Candidate, stage string, round int, _ time.Time) error {
+func (s *search) look(ctx context.Context, c *Candidate, stage string, round int) error {
 	began := time.Now()
 	if s.Progress != nil {
 		s.Progress(Progress{c.Setting, stage, round, began.Sub(s.began), s.Time})
@@ -198,9 +199,12 @@ func (s *search) look(ctx context.Context, c *Candidate, stage string, round int
 		f, err = s.Material.measure(ctx, model, s.each)
 		model.Close()
 		if err == nil {
+			if c == s.all[0] && s.trial {
+				c.Rounds, s.trial = nil, false
+			}
 			c.Rounds = append(c.Rounds, f)
 			c.Figures = medians(c.Rounds)
-			s.visit = max(s.visit, time.Since(began))
+			s.expect(time.Since(began))
 			return nil
 		}
 	}
@@ -209,6 +213,12 @@ func (s *search) look(ctx context.Context, c *Candidate, stage string, round int
 	}
 	c.Dropped = err.Error()
 	return nil
+}
+
+// expect learns from what a visit took: a quarter more than the mean is allowed for the next.
+func (s *search) expect(took time.Duration) {
+	s.visits++
+	s.visit += (took*5/4 - s.visit) / time.Duration(s.visits)
 }
 
 // twin returns another candidate that has the setting which c turned out to have.

@@ -62,7 +62,8 @@ func (s Space) layouts(present Setting) []Setting {
 		add(lanes, lanes*(s.Cores/lanes))
 	}
 	if s.Cores > 1 {
-		add(max(s.Cores/2, 1), s.Cores-1) // a processor is left to everything else
+		lanes := min(s.Cores-1, mostLanes/2)
+		add(lanes, lanes*((s.Cores-1)/lanes)) // a processor is left to everything else
 	}
 	each := max(present.Threads/max(present.Lanes, 1), 1)
 	add(present.Lanes+1, (present.Lanes+1)*each)

@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 
-MODULES = ('test_start', 'test_retrieval', 'test_documents', 'test_command', 'test_wrong_input', 'test_hostile', 'test_limits', 'test_compression', 'test_browser', 'test_doors', 'test_services', 'test_wishes', 'test_metrics', 'test_openapi', 'test_shutdown',
+MODULES = ('test_start', 'test_retrieval', 'test_documents', 'test_command', 'test_wrong_input', 'test_hostile', 'test_limits', 'test_compression', 'test_browser', 'test_doors', 'test_services', 'test_wishes', 'test_metrics', 'test_tune', 'test_openapi', 'test_shutdown',
            'test_protocol')
 
 
