@@ -163,15 +163,26 @@ func (d tuneDocument) print(w io.Writer, x flows.Executor) error {
 	return nil
 }
 
+// judged names what was compared in the end.
+func judged(r *tune.Result) string {
+	if r.Judged == tune.Latency {
+		return "the waits of a lonely caller are"
+	}
+	return "the rates are"
+}
+
 // conclusion says in a sentence what was found.
 func (d tuneDocument) conclusion() string {
 	r := d.Result
 	switch {
 	case r.Change:
-		return fmt.Sprintf("Best: %s: %.0f %% better than the present settings (%d rounds of comparison; more than %.0f %% is not noise).",
-			r.Best.Setting, 100*r.Gain, r.Compared, 100*r.Margin)
+		return fmt.Sprintf("Best: %s: %s %.0f %% better than with the present settings (%d rounds of comparison; more than %.0f %% is not noise).",
+			r.Best.Setting, judged(r), 100*r.Gain, r.Compared, 100*r.Margin)
 	case r.Rival == nil:
 		return fmt.Sprintf("Only the present settings could be measured: %s. Give more --time to compare others.", r.Best.Setting)
+	case r.Compared >= 3 && r.Gain > 0.03 && r.Gain <= r.Margin:
+		return fmt.Sprintf("The present settings stay: %s. %s seems %.0f %% better, but noise explains up to %.0f %% here; a quieter machine or more --time tells.",
+			r.Best.Setting, r.Rival.Setting, 100*r.Gain, 100*r.Margin)
 	case r.Compared > 0 && r.Gain > r.Margin:
 		return fmt.Sprintf("The present settings stay: %s. %s seems %.0f %% better, but %d rounds of comparison are too few to be sure, or it was slower for a lonely caller there; give more --time.",
 			r.Best.Setting, r.Rival.Setting, 100*r.Gain, r.Compared)

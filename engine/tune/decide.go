@@ -3,6 +3,7 @@ package tune
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -17,7 +18,7 @@ var student = []float64{4.303, 3.182, 2.776, 2.571}
 // lonely caller wait longer than the objective allows, the waits are compared.
 func (s *search) decide(ctx context.Context) (*Result, error) {
 	present, rival := s.all[0], s.rival()
-	r := &Result{For: s.For, Candidates: s.all, Best: present, Rival: rival, Margin: leastGain}
+	r := &Result{For: s.For, Candidates: s.all, Best: present, Rival: rival, Margin: leastGain, Judged: s.For}
 	if rival == nil || s.best() == present {
 		r.Took = time.Since(s.began)
 		if rival != nil {
@@ -28,6 +29,7 @@ func (s *search) decide(ctx context.Context) (*Result, error) {
 	judge := s.For
 	if !s.For.allows(present.Figures, s.quickest()) {
 		judge = Latency
+		r.Judged = Latency
 	}
 	var logs []float64
 	for round := 1; round <= comparisonMost && !time.Now().Add(2*s.visit).After(s.until); round++ {
@@ -71,7 +73,8 @@ func (s *search) rival() (rival *Candidate) {
 	return rival
 }
 
-// verdict returns the mean of the logarithms of gains, and what it must exceed to be more than chance and worth it.
+// verdict returns the mean of the logarithms of gains, or their median, and what it must exceed to be more than chance and
+// worth it.
 func verdict(logs []float64) (gain, margin float64) {
 	margin = math.Log1p(leastGain)
 	n := float64(len(logs))
@@ -83,6 +86,10 @@ func verdict(logs []float64) (gain, margin float64) {
 	}
 	if len(logs) < comparisonLeast {
 		return gain, margin
+	}
+	if sorted := slices.Sorted(slices.Values(logs)); len(logs) == comparisonMost && sorted[0] > 0 {
+		// All rounds say the same, which chance does once in 64 times: one that something else disturbed must not hide it.
+		return (sorted[comparisonMost/2-1] + sorted[comparisonMost/2]) / 2, margin
 	}
 	squares := 0.0
 	for _, l := range logs {

@@ -47,6 +47,7 @@ type Result struct {
 	Best       *Candidate    `json:"best"`       // the recommended one; the present one when no change is
 	Change     bool          `json:"change"`     // Best is another one than the present
 	Rival      *Candidate    `json:"rival"`      // what came nearest to the present setting, or beat it; nil: nothing else was measured
+	Judged     Objective     `json:"judged"`     // what the last comparison compared: latency where the present setting is too slow for For
 	Gain       float64       `json:"gain"`       // of Rival over the present setting in the last comparison: 0.1 is 10 %
 	Margin     float64       `json:"margin"`     // what the gain must exceed, by the noise of that comparison
 	Compared   int           `json:"compared"`   // rounds of the last comparison
