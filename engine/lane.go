@@ -232,6 +232,7 @@ func (m *Model) finish(s *slot, b *batch, err error) bool {
 	s.batch = nil
 	rows := len(b.items)
 	m.running[b.queue] -= rows
+	m.crowded = (s.Wide || m.crowded) && m.ready[quickTexts].size > 0
 	if err != nil || bad == rows {
 		m.failed(s, b, err)
 	} else {

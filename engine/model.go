@@ -119,8 +119,9 @@ type Model struct {
 	opts      Options
 	tokenizer Tokenizer
 	slots     []*slot
-	wide      int // slots that are; their queue is quickTexts
-	step      int // tokens of a bucket
+	wide      int  // slots that are; their queue is quickTexts
+	crowded   bool // small requests waited for a wide lane and are now for the narrow ones
+	step      int  // tokens of a bucket
 	cache     *cache
 	joined    atomic.Uint64
 

@@ -4,8 +4,8 @@ import "time"
 
 // serves reports whether wide lanes, or narrow ones, may take from a queue now. The texts of small requests are for the wide
 // lanes as long as there are few of them, or when every narrow lane is busy with something larger: the wide lane is quick,
-// and does not wait for them. Many small requests at a time are for the narrow lanes, which get more done together. The lock is
-// held.
+// and does not wait for them. Many small requests at a time, or such as had to wait for one another on the wide lane, are for the
+// narrow lanes, which get more done together. The lock is held.
 func (m *Model) serves(wide bool, q int) bool {
 	if q != quickTexts {
 		return !wide
@@ -26,7 +26,7 @@ func (m *Model) serves(wide bool, q int) bool {
 			}
 		}
 	}
-	few := m.ready[q].size <= m.few(narrow)
+	few := !m.crowded && m.ready[q].size <= m.few(narrow)
 	if wide {
 		return !quick && (few || idle == 0)
 	}
@@ -203,6 +203,7 @@ func (m *Model) fillFrom(s *slot, b *batch, q int, now time.Time) bool {
 			l.tokens = c.fullTokens(m.ContextLength)
 		}
 		b.items = m.live(m.ready[q].take(b.items[:0], l), c, now)
+		m.crowded = m.crowded && m.ready[quickTexts].size > 0
 		if len(b.items) == 0 {
 			continue
 		}
