@@ -24,21 +24,22 @@ func (m *Model) accept(r *request) error {
 		return Errorf(Unavailable, "model %s does not work at the moment: %s", m.Name, m.reason)
 	}
 	r.quick = m.wide > 0 && pictures == 0 && n <= m.quickRows()
-	turn, last := m.wait(r, pictures)
+	behind, own := m.wait(r, pictures)
 	if m.queued+n > m.opts.MaxQueued {
 		e := Errorf(Overloaded, "%d inputs are waiting and %d more exceed the limit of %d (max_queued); try again later",
 			m.queued, n, m.opts.MaxQueued)
-		e.RetryAfter, e.Limit = turn, "max_queued"
+		e.RetryAfter, e.Limit = behind, "max_queued"
 		return e
 	}
-	if turn > m.opts.MaxWait && r.priority != High {
-		e := Errorf(Overloaded, "%d inputs are waiting and a new one would wait %v for its turn; at most %v are allowed (max_wait); try again later",
-			m.queued, turn.Round(time.Millisecond), m.opts.MaxWait)
-		e.RetryAfter, e.Limit = turn-m.opts.MaxWait/2, "max_wait"
+	// A large request shares the lanes with others for as long as it takes itself, which is no waiting.
+	if behind > own && behind-own > m.opts.MaxWait && r.priority != High {
+		e := Errorf(Overloaded, "%d inputs are waiting and a new request would wait %v for them; at most %v are allowed (max_wait); try again later",
+			m.queued, (behind - own).Round(time.Millisecond), m.opts.MaxWait)
+		e.RetryAfter, e.Limit = behind-own-m.opts.MaxWait/2, "max_wait"
 		return e
 	}
 	if !r.deadline.IsZero() && m.queued > 0 {
-		if left := time.Until(r.deadline); last > left {
+		if left, last := time.Until(r.deadline), behind+own; last > left {
 			e := Errorf(Overloaded, "the request allows %v, but with %d inputs waiting its answer would take about %v; try again later",
 				left.Round(time.Millisecond), m.queued, last.Round(time.Millisecond))
 			e.RetryAfter, e.Limit = last, "deadline"
@@ -61,18 +62,19 @@ func (m *Model) quickRows() int {
 	return max(int(float64(quickTime-c.fixed)/(float64(c.unit)*max(m.length, 1))), 1)
 }
 
-// wait estimates how long a request would wait for the turn of its first item, and how long until its last one
-// is answered, from what full batches of its queue cost. Requests take turns, so a small one does not wait for all that is
-// queued. The lock is held.
-func (m *Model) wait(r *request, pictures int) (turn, last time.Duration) {
+// wait estimates from what full batches cost how long the lanes will work on other requests before the last item of this one is
+// answered, and how long on it alone. Requests take turns, so a small one does not wait for all that is queued. The lock is
+// held.
+func (m *Model) wait(r *request, pictures int) (behind, own time.Duration) {
+	turn := turnOf(m.opts.MaxBatch)
 	add := func(q int, ahead, requests, n int) {
 		each := m.each(q)
-		t := time.Duration(m.running[q]/2+requests) * each
-		turn = max(turn, t)
 		if r.priority == High {
 			ahead = min(ahead, m.ready[q].size)
 		}
-		last += time.Duration(m.running[q]/2+min(ahead, requests*n)+n) * each
+		turns := (n + turn - 1) / turn
+		behind += time.Duration(m.running[q]/2+min(ahead, requests*turns*turn)) * each
+		own += time.Duration(n) * each
 	}
 	if pictures > 0 {
 		add(images, m.ready[images].size+m.raw.size, max(m.ready[images].requests, m.raw.requests), pictures)
@@ -81,7 +83,7 @@ func (m *Model) wait(r *request, pictures int) (turn, last time.Duration) {
 		q := r.texts()
 		add(q, m.ready[q].size, m.ready[q].requests, n)
 	}
-	return turn, last
+	return behind, own
 }
 
 // each returns the time of an item of a queue when its lanes are busy with full batches; 0 when it is not known yet. The lock

@@ -53,7 +53,7 @@ type Spec struct {
 type Options struct {
 	MaxBatch  int               // most rows of a batch (minibatch_size); 32
 	MaxQueued int               // inputs accepted and not yet answered; 16,384
-	MaxWait   time.Duration     // a request that would wait longer for its first turn, as estimated, is refused; 5 s
+	MaxWait   time.Duration     // a request that would wait longer for others than it takes itself, as estimated, is refused; 5 s
 	Workers   int               // goroutines that decode and resize pictures; 4
 	Limits    preprocess.Limits // of one picture
 

@@ -2,8 +2,8 @@ package engine
 
 import "time"
 
-// queue holds the items of many requests and lets the requests take turns: one item of each after the other, so
-// that a request of one item does not wait behind one of 10,000. Requests of high priority come first, but no more
+// queue holds the items of many requests and lets the requests take turns of a few items, so that a request of one item
+// does not wait behind one of 10,000, and one of a few is answered whole before those that came after it. Requests of high priority come first, but no more
 // than highInARow batches in a row. Within a request, items lie in groups (texts of like length; pictures have one
 // group), since a batch is padded to its longest row. Callers lock.
 type queue struct {
@@ -110,6 +110,10 @@ type limits struct {
 	tokens int   // of a batch that is packed; 0: it is not
 }
 
+// turnOf returns how many items of a request go into a batch before those of the next one: a part of a batch, so that
+// several requests fit in.
+func turnOf(rows int) int { return min(max(rows/4, 1), 8) }
+
 // scanMost bounds how many requests are asked for an item of a batch's bucket.
 const scanMost = 512
 
@@ -155,7 +159,7 @@ type taking struct {
 
 // from goes round a ring until the batch is full or a whole round gave nothing.
 func (t *taking) from(r *ring) {
-	misses := 0
+	misses, turn := 0, turnOf(t.rows)
 	for s := r.head; s != nil && len(t.items)-t.begin < t.rows && misses < scanMost; {
 		next := s.next
 		it, ok := t.give(s)
@@ -166,6 +170,16 @@ func (t *taking) from(r *ring) {
 		}
 		t.items = append(t.items, it)
 		t.q.size--
+		for range turn - 1 {
+			if s.waiting == 0 || len(t.items)-t.begin >= t.rows {
+				break
+			}
+			if it, ok = t.give(s); !ok {
+				break
+			}
+			t.items = append(t.items, it)
+			t.q.size--
+		}
 		r.remove(s)
 		if s.waiting > 0 {
 			r.push(s) // behind those that gave nothing, so that turns go on in the next batch

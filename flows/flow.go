@@ -111,7 +111,7 @@ type Limits struct {
 	MaxImageBytes    int64         // of one encoded picture
 	MaxPixels        int64         // of one decoded picture
 	MaxQueued        int           // inputs of one model accepted and not yet answered
-	MaxWait          time.Duration // of a request for its first turn, as estimated
+	MaxWait          time.Duration // of a request for others, as estimated
 	MaxInflightBytes int64         // of all requests in progress; 0 = a quarter of the machine's memory
 
 	MaxConnections           int

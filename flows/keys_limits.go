@@ -15,7 +15,7 @@ var limitsSection = section[Limits]{name: "limits", fields: []field[Limits]{
 	intField("max_pixels", 100_000_000, 1, int64(1)<<40, "pixels of one picture", func(l *Limits) *int64 { return &l.MaxPixels }),
 	intField("max_queued", 16384, 1, 1<<24, "inputs of one model that are accepted and not yet answered",
 		func(l *Limits) *int { return &l.MaxQueued }),
-	timeField("max_wait", 5*time.Second, 0, "5000", "longest wait of a request for its first turn, as estimated; one that would wait longer is refused at once",
+	timeField("max_wait", 5*time.Second, 0, "5000", "longest wait of a request for others before it, as estimated, beyond what it takes itself; one that would wait longer is refused at once",
 		func(l *Limits) *time.Duration { return &l.MaxWait }),
 	bytesField("max_inflight_bytes", 0, 0, maxByteSize, "bytes of all requests in progress together; 0 = a quarter of the memory",
 		func(l *Limits) *int64 { return &l.MaxInflightBytes }),
