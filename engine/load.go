@@ -178,7 +178,7 @@ func (l *Opened) openLanes(ctx context.Context) error {
 	for replica := range l.Replicas {
 		var pair [2]*runtime.Session
 		for _, tower := range []Tower{ImageTower, TextTower} {
-			s, err := l.compile(ctx, tower, replica, l.LaneCount, l.Threads)
+			s, err := l.compile(ctx, tower, replica, l.LaneCount, l.Threads, l.nice())
 			if err != nil {
 				return err
 			}
@@ -209,7 +209,7 @@ func (l *Opened) openLanes(ctx context.Context) error {
 }
 
 // compile makes a session of one tower for a replica.
-func (l *Opened) compile(ctx context.Context, tower Tower, replica, lanes, threads int) (*runtime.Session, error) {
+func (l *Opened) compile(ctx context.Context, tower Tower, replica, lanes, threads, nice int) (*runtime.Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -218,7 +218,7 @@ func (l *Opened) compile(ctx context.Context, tower Tower, replica, lanes, threa
 	}
 	s, err := l.runtime.NewSession(runtime.SessionOptions{
 		Graph: l.Checkpoint.Graphs[tower], CacheDir: l.compiledDir(), Device: l.device(replica), Tower: runtime.Tower(tower),
-		Precision: l.options.Precision, Lanes: lanes, Threads: threads, Cpus: l.cpus[replica], MaxRows: l.options.withDefaults().MaxBatch, MaxLength: l.Checkpoint.ContextLength,
+		Precision: l.options.Precision, Lanes: lanes, Threads: threads, Cpus: l.cpus[replica], Nice: nice, MaxRows: l.options.withDefaults().MaxBatch, MaxLength: l.Checkpoint.ContextLength,
 	})
 	if err != nil {
 		return nil, err
@@ -236,7 +236,7 @@ func (l *Opened) compiledDir() string {
 }
 
 func (l *Opened) openWide(ctx context.Context, replica int) (Lane, error) {
-	s, err := l.compile(ctx, TextTower, replica, 1, l.LaneCount*l.Threads)
+	s, err := l.compile(ctx, TextTower, replica, 1, l.LaneCount*l.Threads, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -267,7 +267,7 @@ func (l *Opened) slots() []Slot {
 func (l *Opened) reopen(replica int) (Lane, error) {
 	var pair [2]*runtime.Session
 	for _, tower := range []Tower{ImageTower, TextTower} {
-		s, err := l.compile(context.Background(), tower, replica, 1, l.Threads)
+		s, err := l.compile(context.Background(), tower, replica, 1, l.Threads, l.nice())
 		if err != nil {
 			return nil, err
 		}

@@ -60,8 +60,9 @@ typedef struct clip_session_options {
   uint32_t lanes;            // how many lanes will run at the same time; 0 means 1
   uint32_t threads;          // processor threads for each lane; 0: cores divided by lanes, at least 1
   const char* cpus;          // processors that its threads may run on, as "0-3,8"; NULL or "": all
-  uint32_t max_rows;         // most rows of a batch; 0: not known
-  uint32_t max_length;       // text: most tokens of one text; 0: not known
+  uint32_t nice;        // processor: how much its threads yield to the process's others (Unix nice, 0 to 19)
+  uint32_t max_rows;    // most rows of a batch; 0: not known
+  uint32_t max_length;  // text: most tokens of one text; 0: not known
 } clip_session_options;
 
 typedef struct clip_session_info {

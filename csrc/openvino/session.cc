@@ -1,7 +1,12 @@
 #include "session.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
+#include <exception>
+#include <thread>
 
 #include "files.h"
 #include "options.h"
@@ -118,6 +123,26 @@ OpenVinoSession::OpenVinoSession(ov::Core& core, const SessionOptions& options, 
                                  const std::string& device) {
   info_.precision = in_force;
   info_.device = device;
+  if (options.nice == 0) {
+    Open(core, options);
+    return;
+  }
+  // The threads of its streams are as nice as the one that makes them, which could not take it back.
+  std::exception_ptr failure;
+  std::thread maker([&] {
+    setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), static_cast<int>(options.nice));
+    try {
+      Open(core, options);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  });
+  maker.join();
+  if (failure != nullptr) std::rethrow_exception(failure);
+}
+
+void OpenVinoSession::Open(ov::Core& core, const SessionOptions& options) {
+  clip_precision in_force = info_.precision;
   Compile(core, options);
   info_.cached = model_.get_property(ov::loaded_from_cache);
   ov::element::Type computed = model_.get_property(ov::hint::inference_precision);

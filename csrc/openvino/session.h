@@ -19,6 +19,7 @@ class OpenVinoSession : public Session {
   std::unique_ptr<Lane> NewLane() override;
 
  private:
+  void Open(ov::Core& core, const SessionOptions& options);
   void Compile(ov::Core& core, const SessionOptions& options);
   ov::AnyMap Settings(ov::Core& core, const SessionOptions& options);
   bool CompilePacking(ov::Core& core, const SessionOptions& options, const ov::AnyMap& settings);

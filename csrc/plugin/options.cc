@@ -13,6 +13,7 @@ namespace {
 
 // More lanes or threads than this is a mistake in a unit, not a wish.
 constexpr uint32_t kMostLanes = 1024;
+constexpr uint32_t kMostNice = 19;
 
 std::string Text(const char* text) { return text == nullptr ? "" : text; }
 
@@ -88,6 +89,10 @@ SessionOptions CheckOptions(const clip_session_options& options) {
     Fail(CLIP_INVALID_ARGUMENT, "threads is ", options.threads, "; at most ", kMostLanes);
   }
   checked.cpus = ParseCpus(Text(options.cpus));
+  if (options.nice > kMostNice) {
+    Fail(CLIP_INVALID_ARGUMENT, "nice is ", options.nice, "; 0 to ", kMostNice, " is right");
+  }
+  checked.nice = options.nice;
   uint32_t cores = checked.cpus.empty() ? std::max(1u, std::thread::hardware_concurrency())
                                         : static_cast<uint32_t>(checked.cpus.size());
   checked.max_rows = options.max_rows;

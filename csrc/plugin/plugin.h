@@ -27,6 +27,7 @@ struct SessionOptions {
   // NewSession and NewLane run, so that threads made there inherit them; for other threads the runtime has to
   // see to it.
   std::vector<int> cpus;
+  uint32_t nice = 0;                      // 0 to 19
   uint32_t max_rows = 0, max_length = 0;  // of a batch; 0: not known
 };
 

@@ -22,6 +22,7 @@ type SessionOptions struct {
 	Lanes     int       // how many lanes will run at the same time; 0: 1
 	Threads   int       // processor threads for each lane; 0: cores divided by lanes, at least 1
 	Cpus      string    // processors that its threads may run on, as "0-3,8" (see clipd/engine/cpus); "": all
+	Nice      int       // how much its threads yield to the process's others, as Unix's nice: 0 to 19; processor only
 	MaxRows   int       // most rows of a batch; 0: not known
 	MaxLength int       // text: most tokens of one text; 0: not known
 }
@@ -72,6 +73,7 @@ func (r *Runtime) NewSession(o SessionOptions) (*Session, error) {
 	options.lanes = C.uint32_t(o.Lanes)
 	options.threads = C.uint32_t(o.Threads)
 	options.cpus = cpus
+	options.nice = C.uint32_t(max(o.Nice, 0))
 	options.max_rows, options.max_length = C.uint32_t(max(o.MaxRows, 0)), C.uint32_t(max(o.MaxLength, 0))
 
 	var info C.clip_session_info
