@@ -49,7 +49,7 @@ def target_table(results):
     for name, wanted, value, unit, _, met in targets.judge(results):
         lines.append(f'| {name} | {wanted} | {"–" if value is None else f"{value:.2f}{unit}"} | {"pass" if met else "–" if met is None else "**miss**"} |')
     detail = ', '.join(f'{name.removeprefix("BenchmarkOverhead/")}: {us:.2f} µs' for name, us in (results.get('overhead_us') or {}).items())
-    return lines + [''] + ([f'The scheduler\'s overhead is the largest of its benchmark (`go test ./engine -bench Overhead`): {detail}.', ''] if detail else [])
+    return lines + [''] + ([f'The scheduler\'s overhead is the largest of its benchmark (`go test ./engine -bench Overhead`) but for `locked`, which is how lanes of a GPU work: {detail}.', ''] if detail else [])
 
 
 def throughput_table(results):
