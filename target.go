@@ -51,7 +51,7 @@ func (t *target) addModelFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&t.model, "model", "m", defaultModel, "model name, such as ViT-B-32::openai")
 	f.StringVar(&t.path, "model-path", "", "checkpoint file or folder, instead of published weights")
-	f.StringVar(&t.runtime, "runtime", "", "openvino or onnxruntime (default: the best one found)")
+	f.StringVar(&t.runtime, "runtime", "", "openvino, onnxruntime, cuda or tensorrt (default: the best one found)")
 	f.StringVar(&t.device, "device", "", "cpu, cuda or cuda:N")
 	f.StringVar(&t.dtype, "dtype", "", "fp32, bf16 or fp16 (default: the fastest that keeps the answers)")
 }
