@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"clipd/cuda"
+	"clipd/engine/cpus"
 )
 
 // machine is what `clipd devices --json` prints.
@@ -86,9 +87,9 @@ func look() (m machine, visible []cuda.Device, err error) {
 }
 
 func (m machine) print(w io.Writer, visible []cuda.Device) error {
-	fmt.Fprintf(w, "processors %s (%d) for clipd\n", cuda.FormatCPUs(m.CPUs), len(m.CPUs))
+	fmt.Fprintf(w, "processors %s (%d) for clipd\n", cpus.Set(m.CPUs), len(m.CPUs))
 	for _, n := range m.Nodes {
-		fmt.Fprintf(w, "NUMA node %d: processors %s, %s\n", n.ID, cuda.FormatCPUs(n.CPUs), cuda.GiB(n.Memory))
+		fmt.Fprintf(w, "NUMA node %d: processors %s, %s\n", n.ID, cpus.Set(n.CPUs), cuda.GiB(n.Memory))
 	}
 	if m.Driver != "" {
 		fmt.Fprintf(w, "NVIDIA driver %s, CUDA up to %s\n", m.Driver, m.CUDA)

@@ -72,13 +72,11 @@ func (t *tuning) open(ctx context.Context, s tune.Setting) (tune.Model, tune.Set
 		return nil, s, err
 	}
 	s = tune.Setting{Lanes: l.LaneCount, Threads: l.LaneCount * l.Threads, Wide: len(l.Wide) > 0, Minibatch: o.MaxBatch}
-	if t.onGPU() {
+	if onGPU(t.executor) {
 		s.Threads = 0
 	}
 	return l, s, nil
 }
-
-func (t *tuning) onGPU() bool { return strings.HasPrefix(t.options.Device, "cuda") }
 
 // search compares what the executor has with what the space allows.
 func (t *tuning) search(ctx context.Context, o tune.Options) (*tune.Result, error) {
@@ -93,7 +91,7 @@ func (t *tuning) search(ctx context.Context, o tune.Options) (*tune.Result, erro
 	o.Open = t.open
 	o.Present = tune.Setting{Lanes: x.Lanes, Threads: x.Threads, Wide: x.WideLane, Minibatch: x.MinibatchSize}
 	o.Space.Wide = strings.HasPrefix(t.key.Runtime, "openvino ")
-	if !t.onGPU() {
+	if !onGPU(t.executor) {
 		o.Space.Cores = max(t.key.Cores/max(x.Replicas, 1), 1)
 	}
 	return tune.Run(ctx, o)

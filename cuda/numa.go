@@ -1,7 +1,6 @@
 package cuda
 
 import (
-	"fmt"
 	"io/fs"
 	"math/bits"
 	"path"
@@ -10,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
+
+	"clipd/engine/cpus"
 )
 
 // Node is one NUMA node of the host: processors and the memory beside them.
@@ -31,11 +32,11 @@ func Nodes(sys fs.FS) []Node {
 		if err != nil {
 			continue
 		}
-		cpus, err := parseCPUs(read(sys, name+"/cpulist"))
+		list, err := cpus.Parse(read(sys, name+"/cpulist"))
 		if err != nil {
 			continue
 		}
-		nodes = append(nodes, Node{ID: id, CPUs: cpus, Memory: totalMemory(read(sys, name+"/meminfo"))})
+		nodes = append(nodes, Node{ID: id, CPUs: list, Memory: totalMemory(read(sys, name+"/meminfo"))})
 	}
 	slices.SortFunc(nodes, func(a, b Node) int { return a.ID - b.ID })
 	return nodes
@@ -43,19 +44,19 @@ func Nodes(sys fs.FS) []Node {
 
 // near returns the NUMA node of a PCI device and the processors beside it, from sysfs, or from NVML where a container does not
 // show the device there. -1 and none: the machine does not say, and any processor is as good.
-func near(sys fs.FS, pciBusID string, handle nvml.Device) (node int, cpus []int) {
+func near(sys fs.FS, pciBusID string, handle nvml.Device) (node int, list []int) {
 	node = -1
 	folder := "bus/pci/devices/" + pciBusID
 	if n, err := strconv.Atoi(read(sys, folder+"/numa_node")); err == nil {
 		node = n
 	}
-	if cpus, err := parseCPUs(read(sys, folder+"/local_cpulist")); err == nil && len(cpus) > 0 {
-		return node, cpus
+	if list, err := cpus.Parse(read(sys, folder+"/local_cpulist")); err == nil && len(list) > 0 {
+		return node, list
 	}
 	if words, ret := handle.GetCpuAffinityWithinScope(mostCPUs, nvml.AFFINITY_SCOPE_NODE); ret == nvml.SUCCESS {
-		cpus = fromMask(words)
+		list = fromMask(words)
 	}
-	return node, cpus
+	return node, list
 }
 
 // mostCPUs is the number of processors that NVML is asked about.
@@ -63,61 +64,13 @@ const mostCPUs = 1024
 
 // fromMask turns a bit for each processor, 64 in a word, into a list.
 func fromMask(words []uint) []int {
-	var cpus []int
+	var list []int
 	for i, word := range words {
 		for ; word != 0; word &= word - 1 {
-			cpus = append(cpus, i*bits.UintSize+bits.TrailingZeros(word))
+			list = append(list, i*bits.UintSize+bits.TrailingZeros(word))
 		}
 	}
-	return cpus
-}
-
-// parseCPUs reads a list as the kernel writes it, such as "0-3,8,10-11"; "" is an empty one.
-func parseCPUs(text string) ([]int, error) {
-	if text == "" {
-		return nil, nil
-	}
-	var cpus []int
-	for part := range strings.SplitSeq(text, ",") {
-		first, last, isRange := strings.Cut(part, "-")
-		from, err := strconv.Atoi(first)
-		if err != nil {
-			return nil, err
-		}
-		to := from
-		if isRange {
-			if to, err = strconv.Atoi(last); err != nil {
-				return nil, err
-			}
-		}
-		if from < 0 || to < from || to >= 1<<16 {
-			return nil, fmt.Errorf("%q is no range of processors", part)
-		}
-		for cpu := from; cpu <= to; cpu++ {
-			cpus = append(cpus, cpu)
-		}
-	}
-	return cpus, nil
-}
-
-// FormatCPUs writes a list of processors as the kernel does, such as "0-3,8".
-func FormatCPUs(cpus []int) string {
-	var b strings.Builder
-	for i := 0; i < len(cpus); {
-		last := i
-		for last+1 < len(cpus) && cpus[last+1] == cpus[last]+1 {
-			last++
-		}
-		if b.Len() > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(strconv.Itoa(cpus[i]))
-		if last > i {
-			b.WriteString("-" + strconv.Itoa(cpus[last]))
-		}
-		i = last + 1
-	}
-	return b.String()
+	return list
 }
 
 // totalMemory finds "Node 0 MemTotal:  131754016 kB" and returns the bytes.

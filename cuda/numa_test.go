@@ -25,27 +25,6 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-func TestCPULists(t *testing.T) {
-	check := func(text string, want ...int) {
-		t.Helper()
-		got, err := parseCPUs(text)
-		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
-		}
-		if back := FormatCPUs(got); back != text {
-			t.Errorf("%v is written %q, want %q", got, back, text)
-		}
-	}
-	check("")
-	check("5", 5)
-	check("0-3,8,10-11", 0, 1, 2, 3, 8, 10, 11)
-	for _, bad := range []string{"a", "1-", "3-1", "-1", "1,,2", "0-99999999"} {
-		if got, err := parseCPUs(bad); err == nil {
-			t.Errorf("%q: %v", bad, got)
-		}
-	}
-}
-
 func TestFromMask(t *testing.T) {
 	if got := fromMask([]uint{0b101, 0, 1 << 63}); !slices.Equal(got, []int{0, 2, 191}) {
 		t.Errorf("got %v", got)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"clipd/engine/cpus"
 )
 
 // Table writes a line for each device: what it is, where it sits, and which device of clipd it is, given those that
@@ -27,7 +29,7 @@ func Table(w io.Writer, devices, visible []Device) error {
 			free, total = GiB(d.MemoryFree), GiB(d.MemoryTotal)
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", number, d.Name, d.Capability, free, total, cmp.Or(d.PCIBusID, "-"), numa,
-			cmp.Or(FormatCPUs(d.CPUs), "-"), seenAs(d, visible), d.UUID)
+			cmp.Or(cpus.Set(d.CPUs).String(), "-"), seenAs(d, visible), d.UUID)
 	}
 	return t.Flush()
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"clipd/engine/cpus"
 )
 
 // AllowedCPUs returns the processors that this process may run on, ascending.
@@ -12,13 +14,13 @@ func AllowedCPUs() ([]int, error) {
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
 		return nil, fmt.Errorf("cannot read which processors clipd may use: %w", err)
 	}
-	var cpus []int
+	var all []int
 	for cpu := range len(set) * 64 {
 		if set.IsSet(cpu) {
-			cpus = append(cpus, cpu)
+			all = append(all, cpu)
 		}
 	}
-	return cpus, nil
+	return all, nil
 }
 
 // KeepNear lets the calling thread run only on the processors near the device, so that what it copies to the GPU crosses no
@@ -30,31 +32,14 @@ func (d Device) KeepNear() error {
 		return err
 	}
 	var set unix.CPUSet
-	for _, cpu := range both(d.CPUs, allowed) {
+	for _, cpu := range cpus.Set(d.CPUs).And(allowed) {
 		set.Set(cpu)
 	}
 	if set.Count() == 0 || set.Count() == len(allowed) {
 		return nil
 	}
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
-		return fmt.Errorf("cannot keep a thread near %s (processors %s): %w", d.Label(), FormatCPUs(d.CPUs), err)
+		return fmt.Errorf("cannot keep a thread near %s (processors %s): %w", d.Label(), cpus.Set(d.CPUs), err)
 	}
 	return nil
-}
-
-// both returns what is in both lists; each ascends.
-func both(a, b []int) []int {
-	var common []int
-	for len(a) > 0 && len(b) > 0 {
-		switch {
-		case a[0] < b[0]:
-			a = a[1:]
-		case b[0] < a[0]:
-			b = b[1:]
-		default:
-			common = append(common, a[0])
-			a, b = a[1:], b[1:]
-		}
-	}
-	return common
 }

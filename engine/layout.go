@@ -37,7 +37,8 @@ func (l *Opened) layOut(o LoadOptions) {
 	l.Threads = max(threads/l.LaneCount, 1)
 }
 
-// onGPU reports whether the model is to run on another device than the processor.
+// onGPU reports whether the model is to run on another device than the processor. Its lanes then need a thread of their own; on a
+// processor the runtimes compute in threads of theirs and keep nothing for the one that calls.
 func (l *Opened) onGPU() bool { return l.device(0) != "" && l.device(0) != "cpu" }
 
 // device is where a replica runs.
@@ -47,10 +48,6 @@ func (l *Opened) device(replica int) string {
 	}
 	return l.options.Device
 }
-
-// locked reports whether lanes need a thread of their own. Not on a processor: there the runtimes compute in threads of theirs and
-// keep nothing for the one that calls.
-func (l *Opened) locked() bool { return l.onGPU() }
 
 // wideMost is the part of a model's weights that its text tower may be for a wide lane, which compiles it a second time, in
 // fp32. With it the peak of a start would exceed 1.6 times the checkpoint otherwise: ViT-B/32, whose text tower is 0.42 of it,

@@ -62,13 +62,13 @@ func TestLayOut(t *testing.T) {
 		}
 	}
 	l = lay(LoadOptions{Replicas: 3, Device: "cuda", Devices: []string{"cuda:0000:3b:00.0", "cuda:0000:86:00.0", "cuda:0000:3b:00.0"}})
-	if l.LaneCount != gpuLanes || l.Threads != 1 || !l.locked() || l.device(1) != "cuda:0000:86:00.0" || l.cpus[2] != "" {
+	if l.LaneCount != gpuLanes || l.Threads != 1 || !l.onGPU() || l.device(1) != "cuda:0000:86:00.0" || l.cpus[2] != "" {
 		t.Errorf("three replicas on GPUs are laid out as %+v", l)
 	}
 	if l := lay(LoadOptions{Device: "cuda:1"}); l.device(0) != "cuda:1" || !l.onGPU() {
 		t.Errorf("device cuda:1 became %q", l.device(0))
 	}
-	if l := lay(LoadOptions{Device: "cpu"}); l.onGPU() || l.locked() {
+	if l := lay(LoadOptions{Device: "cpu"}); l.onGPU() {
 		t.Error("the processor counts as a GPU")
 	}
 }

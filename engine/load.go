@@ -81,13 +81,8 @@ func Load(ctx context.Context, o LoadOptions) (*Loaded, error) {
 // Open reads a checkpoint and compiles its towers on a runtime.
 func Open(ctx context.Context, o LoadOptions) (*Opened, error) {
 	began := time.Now()
-	l := &Opened{Replicas: max(o.Replicas, 1), options: o}
-	r, err := openRuntime(o.Runtime, o.Device)
+	l, err := prepare(ctx, o)
 	if err != nil {
-		return nil, err
-	}
-	l.runtime, l.Runtime = r, r.Info()
-	if l.Checkpoint, err = l.loadGraphs(ctx, weightsFor(l.Runtime, o.Precision)); err != nil {
 		return nil, err
 	}
 	if c := l.Checkpoint; c.ResizeMode == "squash" {
@@ -251,13 +246,13 @@ func (l *Opened) openWide(ctx context.Context, replica int) (Lane, error) {
 func (l *Opened) slots() []Slot {
 	var slots []Slot
 	for i, lane := range l.Wide { // first: a small request asks them first
-		slots = append(slots, Slot{Lane: lane, Replica: i, Wide: true, Locked: l.locked(), Rebuild: func() (Lane, error) {
+		slots = append(slots, Slot{Lane: lane, Replica: i, Wide: true, Locked: l.onGPU(), Rebuild: func() (Lane, error) {
 			return l.openWide(context.Background(), i)
 		}})
 	}
 	for i, lane := range l.Lanes {
 		replica := i / l.LaneCount
-		slots = append(slots, Slot{Lane: lane, Replica: replica, Locked: l.locked(), Rebuild: func() (Lane, error) { return l.reopen(replica) }})
+		slots = append(slots, Slot{Lane: lane, Replica: replica, Locked: l.onGPU(), Rebuild: func() (Lane, error) { return l.reopen(replica) }})
 	}
 	return slots
 }

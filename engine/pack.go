@@ -213,7 +213,7 @@ func layOut(rows [][]int32, packs, dense bool, pad int32) TextBatch {
 		b.packed(items, &p, p.pack(items, &shapes{}, &cost{unit: 1}))
 	default:
 		f := form{len(items), longest, len(items)}
-		p.line, p.room = make([]int, len(items)), make([]int, len(items))
+		p.line = make([]int, len(items))
 		for i := range items {
 			p.line[i] = i
 		}

@@ -15,15 +15,14 @@ func (m *Model) serves(wide bool, q int) bool {
 	}
 	narrow, idle, quick := 0, 0, false
 	for _, s := range m.slots {
-		switch {
-		case s.out:
-		case !s.Wide:
-			narrow++
-			if s.batch == nil {
-				idle++
-			} else if s.batch.queue == quickTexts {
-				quick = true
-			}
+		if s.out || s.Wide {
+			continue
+		}
+		narrow++
+		if s.batch == nil {
+			idle++
+		} else if s.batch.queue == quickTexts {
+			quick = true
 		}
 	}
 	few := !m.crowded && m.ready[q].size <= m.few(narrow)

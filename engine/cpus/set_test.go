@@ -54,3 +54,24 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestCPULists(t *testing.T) {
+	check := func(text string, want ...int) {
+		t.Helper()
+		got, err := Parse(text)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
+		}
+		if back := got.String(); back != text {
+			t.Errorf("%v is written %q, want %q", got, back, text)
+		}
+	}
+	check("")
+	check("5", 5)
+	check("0-3,8,10-11", 0, 1, 2, 3, 8, 10, 11)
+	for _, bad := range []string{"a", "1-", "3-1", "-1", "1,,2", "0-99999999"} {
+		if got, err := Parse(bad); err == nil {
+			t.Errorf("%q: %v", bad, got)
+		}
+	}
+}
