@@ -30,6 +30,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"clipd/engine"
+	"clipd/frontend/capturetest"
 	"clipd/frontend/fetch"
 	"clipd/frontend/jina/pb"
 )
@@ -211,7 +212,7 @@ func only(t *testing.T, got *outcome) proto.Message {
 // health and reflection are replayed where those are served.
 func TestReplay(t *testing.T) {
 	equal, mended, loaded, checked, elsewhere := 0, 0, 0, 0, 0
-	names := captureNames(t, "grpc")
+	names := capturetest.Names(t, captures, "grpc")
 	assets := serveAssets(t)
 	for _, name := range names {
 		c := readCall(t, name)
@@ -264,29 +265,6 @@ func TestReplayRankWithModel(t *testing.T) {
 			c.compare(t, c.replay(t, fetch.Loader{}), c.answers(t))
 		})
 	}
-}
-
-// captureNames are the captures of a protocol; each has its folder and each folder its name.
-func captureNames(t *testing.T, protocol string) []string {
-	t.Helper()
-	var all map[string][]string
-	if data, err := os.ReadFile(filepath.Join(captures, "names.json")); err != nil {
-		t.Fatal(err)
-	} else if err := json.Unmarshal(data, &all); err != nil {
-		t.Fatal(err)
-	}
-	folders, err := os.ReadDir(filepath.Join(captures, protocol))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for _, f := range folders {
-		found = append(found, f.Name())
-	}
-	if names := all[protocol]; len(names) == 0 || !slices.Equal(found, names) {
-		t.Fatalf("the folders of %s are %q, the names %q", protocol, found, names)
-	}
-	return all[protocol]
 }
 
 // recordedCall is a call of a capture.

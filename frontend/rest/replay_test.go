@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"clipd/frontend/capturetest"
 	"clipd/frontend/fetch"
 	"clipd/frontend/jina"
 )
@@ -71,7 +72,7 @@ var unreachable = map[string]bool{"direct_curl_bad_uri": true, "direct_curl_miss
 // TestReplay sends what clip_client and others sent to the original and compares the answers in all that a client can
 // see, apart from ids that the server invents, times, words of errors, and the values of embeddings and scores.
 func TestReplay(t *testing.T) {
-	names := captureNames(t, "http")
+	names := capturetest.Names(t, captures, "http")
 	plain, cors := serve(t, hashModel{}, nil), serve(t, hashModel{}, func(o *Options) { o.CORS = true })
 	loading, address := serveLoading(t)
 	equal, mended, loaded, checked, requests := 0, 0, 0, 0, 0
@@ -117,29 +118,6 @@ func TestReplay(t *testing.T) {
 	if mended+loaded+checked != len(exceptions) || equal+mended+loaded+checked != len(names) {
 		t.Error("some captures were forgotten")
 	}
-}
-
-// captureNames are the captures of a protocol; each has its folder and each folder its name.
-func captureNames(t *testing.T, protocol string) []string {
-	t.Helper()
-	var all map[string][]string
-	if data, err := os.ReadFile(filepath.Join(captures, "names.json")); err != nil {
-		t.Fatal(err)
-	} else if err := json.Unmarshal(data, &all); err != nil {
-		t.Fatal(err)
-	}
-	folders, err := os.ReadDir(filepath.Join(captures, protocol))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for _, f := range folders {
-		found = append(found, f.Name())
-	}
-	if names := all[protocol]; len(names) == 0 || !slices.Equal(found, names) {
-		t.Fatalf("the folders of %s are %q, the names %q", protocol, found, names)
-	}
-	return all[protocol]
 }
 
 // recordedAddress is where the pictures of captures were served.

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"clipd/frontend/capturetest"
 	"clipd/frontend/fetch"
 	"clipd/frontend/jina"
 	"clipd/frontend/jina/pb"
@@ -74,7 +75,7 @@ var neverEnds = map[string]bool{"target_executor_other": true}
 // answers, apart from times and the values of embeddings and scores, their kind and number, and the end of the
 // connection. Requests that are no WebSocket are sent to the HTTP server of a WebSocket port.
 func TestReplay(t *testing.T) {
-	names := captureNames(t, "websocket")
+	names := capturetest.Names(t, captures, "websocket")
 	address, loader := serveAssets(t)
 	equal, mended, loaded, otherwise, plain := 0, 0, 0, 0, 0
 	for _, name := range names {
@@ -109,29 +110,6 @@ func TestReplay(t *testing.T) {
 	if plain != 7 || otherwise != len(exceptions) || loaded != len(loads) || mended != len(neverEnds) || equal+mended+loaded+otherwise+plain != len(names) {
 		t.Error("some captures were forgotten")
 	}
-}
-
-// captureNames are the captures of a protocol; each has its folder and each folder its name.
-func captureNames(t *testing.T, protocol string) []string {
-	t.Helper()
-	var all map[string][]string
-	if data, err := os.ReadFile(filepath.Join(captures, "names.json")); err != nil {
-		t.Fatal(err)
-	} else if err := json.Unmarshal(data, &all); err != nil {
-		t.Fatal(err)
-	}
-	folders, err := os.ReadDir(filepath.Join(captures, protocol))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for _, f := range folders {
-		found = append(found, f.Name())
-	}
-	if names := all[protocol]; len(names) == 0 || !slices.Equal(found, names) {
-		t.Fatalf("the folders of %s are %q, the names %q", protocol, found, names)
-	}
-	return all[protocol]
 }
 
 func readExchange(t *testing.T, folder string) *exchange {
